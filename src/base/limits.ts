@@ -1,0 +1,61 @@
+/* Every limit of Capstan, with its unit and its reason. */
+
+import { assert } from './assert.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+// What a message and a batch may hold. Rule: SQS quotas.
+export const MESSAGE_BYTES_MAX = 1 * MIB; // body and attributes together
+export const MESSAGE_BYTES_MAX_FLOOR = 1 * KIB; // least MaximumMessageSize of a queue
+export const BATCH_BYTES_MAX = 1 * MIB; // bodies and attributes of one batch
+export const SQS_BATCH_ENTRIES_MAX = 10;
+export const MESSAGE_ATTRIBUTES_MAX = 10;
+export const GROUP_ID_BYTES_MAX = 128;
+export const DEDUPLICATION_ID_BYTES_MAX = 128;
+
+// What one native batch may hold.
+export const BATCH_ENTRIES_MAX = 1000; // bounds one turn's work and one reply
+export const ENTRY_OVERHEAD_BYTES_MAX = 512; // an entry's header, ids and MD5
+
+// Times, in milliseconds. Rule: SQS quotas.
+export const VISIBILITY_TIMEOUT_MS_MAX = 43_200_000;
+export const VISIBILITY_TIMEOUT_MS_DEFAULT = 30_000;
+export const WAIT_MS_MAX = 20_000;
+export const SQS_DELAY_MS_MAX = 900_000;
+export const RETENTION_MS_MIN = 60_000;
+export const RETENTION_MS_MAX = 1_209_600_000;
+export const RETENTION_MS_DEFAULT = 345_600_000;
+export const DEDUPLICATION_WINDOW_MS = 300_000;
+
+// Queues.
+export const QUEUE_NAME_CHARS_MAX = 80;
+export const QUEUES_MAX = 131_072; // rows of the board
+export const MAX_RECEIVE_COUNT_MAX = 1000;
+export const IN_FLIGHT_MAX_STANDARD = 120_000;
+export const IN_FLIGHT_MAX_FIFO = 20_000;
+export const TAGS_MAX = 50;
+
+// Threads.
+export const PARTITIONS_MAX = 64;
+export const ROUTERS_MAX = 31; // one bit each in a board row's waiting mask
+
+// Rings and log.
+export const RING_BYTES = 4 * MIB; // one direction between one router and one partition
+/** The largest frame a ring carries, and the largest record a log takes: a full batch. */
+export const FRAME_BYTES_MAX = BATCH_BYTES_MAX + BATCH_ENTRIES_MAX * ENTRY_OVERHEAD_BYTES_MAX;
+export const LOG_SEGMENT_BYTES_DEFAULT = 64 * MIB;
+export const LOG_WINDOW_BYTES_DEFAULT = 16 * MIB; // the newest bytes of a log, kept in memory
+
+/** Pending requests of one router to one partition, in bytes, before it sheds load. */
+export const ROUTER_BACKLOG_BYTES_MAX = 32 * MIB;
+
+// Supervision.
+export const RESTART_INTENSITY_MAX = 5; // restarts within the period; one more fails the partition
+export const RESTART_PERIOD_MS = 60_000;
+export const HEARTBEAT_INTERVAL_MS = 500; // a partition wakes at least this often
+export const HEARTBEAT_TIMEOUT_MS_DEFAULT = 5_000; // no heartbeat for so long: hung
+
+assert(FRAME_BYTES_MAX * 2 < RING_BYTES, 'two of the largest frames fit a ring');
+assert(FRAME_BYTES_MAX * 2 < LOG_WINDOW_BYTES_DEFAULT, 'a batch fits the log window');
+assert(LOG_SEGMENT_BYTES_DEFAULT % LOG_WINDOW_BYTES_DEFAULT === 0, 'windows tile a segment');

@@ -1,0 +1,71 @@
+/* A partition's log, as the partition sees it. It knows bytes, not messages, and promises no file:
+ * the write-ahead log on local disk is one implementation, a replicated log may be another. */
+
+/** Where a record's payload is, for as long as the log holds it. Only grows; compares as time does.
+ *  A whole number below 2^53. */
+export type LogPosition = number;
+
+/** One record found during replay. `buffer` is lent for the length of the call. */
+export type ReplayHandler = (
+  buffer: Buffer,
+  view: DataView,
+  offset: number,
+  length: number,
+  position: LogPosition,
+) => void;
+
+export interface Log {
+  /** Memory that `claim` hands out parts of. May be replaced by a later claim: read it anew. */
+  readonly buffer: Buffer;
+  readonly view: DataView;
+
+  /** Claims `length` contiguous bytes (1 .. FRAME_BYTES_MAX) for one record of the current batch
+   *  and returns their offset in `buffer`. The caller fills all of them before the next call.
+   *  A record is durable as a whole or not at all.
+   *  Throws `CAPSTAN_DISK_FULL` before anything is claimed when there is no room for it. */
+  claim(length: number): number;
+
+  /** The position of the record claimed last: that of its first byte. Byte `i` of the record is at
+   *  `claimedPosition + i`. */
+  readonly claimedPosition: LogPosition;
+
+  /** True while records are claimed that no commit has covered. */
+  readonly dirty: boolean;
+
+  /** Makes every record claimed so far durable (as the durability in force has it). Commits may be
+   *  pipelined; they complete in order. An implementation that is done on return returns nothing.
+   *  Throws or rejects `CAPSTAN_LOG_WRITE_FAILED`; the log is then closed for good, and its owner
+   *  must recover from what is on disk. */
+  commit(): Promise<void> | undefined;
+
+  /** Hands the records claimed so far to the operating system without waiting for the disk: for
+   *  records whose loss in a crash is allowed. The next commit covers them. */
+  write(): void;
+
+  /** Finds `length` bytes at `position` (of a record still held): afterwards they are at
+   *  `readOffset` in `readBuffer`, until the next call of any method. Bytes that are no longer in
+   *  memory are read from storage with read-ahead, so reading in order is cheap.
+   *  Throws `CAPSTAN_LOG_CORRUPT` with file and offset when storage returns damaged bytes. */
+  read(position: LogPosition, length: number): void;
+  readonly readBuffer: Buffer;
+  readonly readOffset: number;
+
+  /** Storage is released in whole regions of this many positions: those in which
+   *  `floor(position / regionBytes)` is equal. */
+  readonly regionBytes: number;
+  /** The oldest region held, and the one being written. */
+  readonly firstRegion: number;
+  readonly currentRegion: number;
+  /** Bytes of storage in use, preallocated space included. */
+  readonly storedBytes: number;
+
+  /** Calls `handler` for each record of `region`, in order. For cleaning. */
+  scan(region: number, handler: ReplayHandler): void;
+
+  /** Gives up every region before `region`. The owner no longer needs any record in them, and has
+   *  committed what replaces them. */
+  release(region: number): void;
+
+  /** Commits, and closes. The log can be opened again. */
+  close(): Promise<void>;
+}
