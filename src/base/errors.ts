@@ -151,6 +151,12 @@ export const ERRORS = {
     retryable: true,
     advice: 'Retry; if it persists, see /healthz for a partition that does not answer.',
   },
+  CAPSTAN_TOO_MANY_QUEUES: {
+    number: 24,
+    status: 409,
+    retryable: false,
+    advice: 'Delete queues that are no longer used before creating more.',
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -171,11 +177,14 @@ export function errorCodeOf(number: number): ErrorCode {
 export class BrokerError extends Error {
   override name = 'BrokerError';
   readonly code: ErrorCode;
+  /** What happened here, without the advice. */
+  readonly detail: string;
 
   /** @param detail one sentence on what happened here; the table's advice is appended. */
   constructor(code: ErrorCode, detail: string, options?: { cause?: unknown }) {
     super(`${detail} ${ERRORS[code].advice}`, options);
     this.code = code;
+    this.detail = detail;
   }
 
   get retryable(): boolean {

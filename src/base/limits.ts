@@ -34,7 +34,18 @@ export const QUEUES_MAX = 131_072; // rows of the board
 export const MAX_RECEIVE_COUNT_MAX = 1000;
 export const IN_FLIGHT_MAX_STANDARD = 120_000;
 export const IN_FLIGHT_MAX_FIFO = 20_000;
+export const IN_FLIGHT_MAX_CEILING = 100_000_000; // the most that a queue can be set to
+export const RETRY_BACKOFF_FACTOR_MAX = 100;
 export const TAGS_MAX = 50;
+export const TAG_KEY_CHARS_MAX = 128;
+export const TAG_VALUE_CHARS_MAX = 256;
+export const REDRIVE_SOURCES_MAX = 10; // queues that a byQueue allow policy names
+export const STORED_ATTRIBUTES_BYTES_MAX = 64 * KIB; // Policy and the like, of one queue
+export const QUEUE_NAME_REUSE_MS = 60_000; // after a deletion, where waits are strict
+
+// Move tasks. Rule: SQS StartMessageMoveTask and ListMessageMoveTasks.
+export const MOVE_RATE_MAX = 500; // messages per second
+export const MOVE_TASKS_KEPT = 10; // of one source queue
 
 // Threads.
 export const PARTITIONS_MAX = 64;
@@ -46,6 +57,10 @@ export const RING_BYTES = 4 * MIB; // one direction between one router and one p
 export const FRAME_BYTES_MAX = BATCH_BYTES_MAX + BATCH_ENTRIES_MAX * ENTRY_OVERHEAD_BYTES_MAX;
 export const LOG_SEGMENT_BYTES_DEFAULT = 64 * MIB;
 export const LOG_WINDOW_BYTES_DEFAULT = 16 * MIB; // the newest bytes of a log, kept in memory
+
+/** Requests of one router that a partition takes up in one turn, and new log bytes that end one. */
+export const TURN_REQUESTS_BYTES_MAX = 2 * MIB;
+export const LOG_COMMIT_BYTES_MAX = 4 * MIB;
 
 /** Pending requests of one router to one partition, in bytes, before it sheds load. */
 export const ROUTER_BACKLOG_BYTES_MAX = 32 * MIB;

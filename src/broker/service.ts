@@ -51,6 +51,10 @@ export interface DeliveredMessage {
   readonly deadLetterSource: string | undefined;
 }
 
+/** A receipt handle, or the message that has it: a message in hand saves making and checking the
+ *  handle's text. */
+export type ReceiptSource = string | DeliveredMessage;
+
 export interface QueueCounts {
   readonly visible: number;
   readonly inFlight: number;
@@ -109,22 +113,25 @@ export interface QueueService {
    *  one commit. Rejects when nothing of the batch was accepted. */
   send(queue: QueueDefinition, messages: readonly OutgoingMessage[]): Promise<SendOutcome[]>;
   receive(queue: QueueDefinition, options: ReceiveOptions): Promise<DeliveredMessage[]>;
-  /** One result per handle, in order: undefined when the message is gone. */
+  /** One result per receipt, in order: undefined when the message is gone. */
   delete(
     queue: QueueDefinition,
-    receiptHandles: readonly string[],
+    receipts: readonly ReceiptSource[],
   ): Promise<(ErrorCode | undefined)[]>;
   /** `timeoutsMs[i]` from now, 0 .. VISIBILITY_TIMEOUT_MS_MAX; 0 makes it visible at once. */
   changeVisibility(
     queue: QueueDefinition,
-    receiptHandles: readonly string[],
+    receipts: readonly ReceiptSource[],
     timeoutsMs: readonly number[],
   ): Promise<(ErrorCode | undefined)[]>;
   /** Removes every message sent before the call. */
   purge(queue: QueueDefinition): Promise<void>;
   /** Messages as they stand, without receiving them; oldest first, at most `max`. */
   peek(queue: QueueDefinition, max: number): Promise<DeliveredMessage[]>;
+  /** As the partitions last published them. */
   counts(queue: QueueDefinition): QueueCounts;
+  /** When the oldest message was sent; undefined: the queue is empty. */
+  oldestSentAtMs(queue: QueueDefinition): Promise<number | undefined>;
 
   startMoveTask(
     source: string,

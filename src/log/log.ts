@@ -31,6 +31,11 @@ export interface Log {
 
   /** True while records are claimed that no commit has covered. */
   readonly dirty: boolean;
+  /** Bytes claimed that no commit has covered. */
+  readonly uncommittedBytes: number;
+  /** Storage has too little room left for new messages. What is kept in reserve still takes the
+   *  records of receives, deletes and cleaning. */
+  readonly spaceLow: boolean;
 
   /** Makes every record claimed so far durable (as the durability in force has it). Commits may be
    *  pipelined; they complete in order. An implementation that is done on return returns nothing.
@@ -58,6 +63,10 @@ export interface Log {
   readonly currentRegion: number;
   /** Bytes of storage in use, preallocated space included. */
   readonly storedBytes: number;
+
+  /** For quiet moments, and at least every HEARTBEAT_INTERVAL_MS: syncs that are due by the clock,
+   *  a look at the space that is left. */
+  idle(now: number): void;
 
   /** Calls `handler` for each record of `region`, in order. For cleaning. */
   scan(region: number, handler: ReplayHandler): void;

@@ -1,0 +1,89 @@
+/* What lies behind the place at which a segment's frames break off: nothing, the remains of a torn
+ * write, or sound frames that speak of what is missing. Pure but for reading. */
+
+import {
+  FRAME_ALIGNMENT,
+  FRAME_HEADER_BYTES,
+  FRAME_SALT,
+  frameDurableSequence,
+  frameIsSound,
+  frameLength,
+  frameSequence,
+  type SegmentHeader,
+  saltBytes,
+  viewOf,
+} from './record.ts';
+import type { StorageFile } from './storage.ts';
+
+export interface Rest {
+  /** A frame that says so proves that the missing frame was on disk once. */
+  readonly vouched: boolean;
+  /** Something of this segment is there. */
+  readonly remains: boolean;
+  /** Sound frames of later sequences. */
+  readonly laterFrames: number;
+}
+
+export const NO_REST: Rest = { vouched: false, remains: false, laterFrames: 0 };
+
+const READ_BYTES = 1024 * 1024;
+
+/** Looks through `file` from `offset` on, where the frame `sequence` of `segment` is missing. */
+export function searchRest(
+  file: StorageFile,
+  segment: SegmentHeader,
+  offset: number,
+  sequence: number,
+): Rest {
+  const salt = saltBytes(segment);
+  const chunk = Buffer.allocUnsafeSlow(READ_BYTES);
+  let remains = false;
+  let laterFrames = 0;
+  // Offset in the file of the first salt that is of interest: those inside of a sound frame are not.
+  let wanted = offset + FRAME_SALT;
+  while (wanted < segment.segmentBytes) {
+    const bytes = file.read(chunk, 0, READ_BYTES, wanted);
+    const found = chunk.subarray(0, bytes).indexOf(salt);
+    if (found === -1) {
+      if (bytes < READ_BYTES) break;
+      wanted += bytes - (salt.length - 1);
+      continue;
+    }
+    const frame = wanted + found - FRAME_SALT;
+    wanted = wanted + found + 1;
+    if (frame % FRAME_ALIGNMENT !== 0) continue;
+    remains = true;
+    const later = readFrame(file, segment, frame);
+    if (later === undefined || later.sequence <= sequence) continue;
+    laterFrames++;
+    if (later.durableSequence >= sequence) return { vouched: true, remains, laterFrames };
+    wanted = frame + later.length + FRAME_SALT;
+  }
+  return { vouched: false, remains, laterFrames };
+}
+
+interface FoundFrame {
+  readonly length: number;
+  readonly sequence: number;
+  readonly durableSequence: number;
+}
+
+function readFrame(
+  file: StorageFile,
+  segment: SegmentHeader,
+  offset: number,
+): FoundFrame | undefined {
+  const header = Buffer.alloc(FRAME_HEADER_BYTES);
+  file.read(header, 0, header.length, offset);
+  const length = frameLength(viewOf(header), 0, segment, segment.segmentBytes - offset);
+  if (length === 0) return undefined;
+  const frame = Buffer.allocUnsafe(length);
+  if (file.read(frame, 0, length, offset) < length) return undefined;
+  const view = viewOf(frame);
+  if (!frameIsSound(frame, view, 0, length)) return undefined;
+  return {
+    length,
+    sequence: frameSequence(view, 0),
+    durableSequence: frameDurableSequence(view, 0),
+  };
+}

@@ -1,0 +1,192 @@
+/* All that the log asks of a disk. The seam at which tests put a disk that fails, tears and forgets;
+ * the real one is synchronous, because a partition's thread has nothing else to do meanwhile.
+ *
+ * Every failure of the real one is the system error of Node, with its `code`. */
+
+import * as fs from 'node:fs';
+import { dirname } from 'node:path';
+import sonicBoom from 'sonic-boom';
+import { assert } from '../../base/assert.ts';
+
+export interface StorageFile {
+  readonly path: string;
+  size(): number;
+  /** Writes all of `bytes` behind those appended before; the first ones go to the file's start. */
+  append(bytes: Buffer): void;
+  /** Writes all of `bytes` at `offset`. */
+  writeAt(bytes: Buffer, offset: number): void;
+  /** Returns how many bytes were read: fewer than `length` only at the file's end. */
+  read(target: Buffer, targetOffset: number, length: number, offset: number): number;
+  /** Returns once everything written to the file is on disk. */
+  sync(): void;
+  close(): void;
+}
+
+export type OpenMode = 'read' | 'write';
+
+export interface Storage {
+  /** Names in `directory`, in no order. */
+  list(directory: string): string[];
+  /** Makes `directory` and those above it. */
+  makeDirectory(directory: string): void;
+  open(path: string, mode: OpenMode): StorageFile;
+  /** Makes a file of `bytes` zeros that take up their space, on disk. Leaves none behind when it
+   *  fails. */
+  createZeroed(path: string, bytes: number): void;
+  rename(from: string, to: string): void;
+  remove(path: string): void;
+  /** Returns once names made, renamed and removed in `directory` are so on disk. */
+  syncDirectory(directory: string): void;
+  /** Space that a file in `directory` may still take. */
+  freeBytes(directory: string): number;
+}
+
+/** True for the errors by which a disk, or a quota on it, says that it is full. */
+export function isDiskFull(error: unknown): boolean {
+  const code = errorCodeOf(error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+export function isMissing(error: unknown): boolean {
+  return errorCodeOf(error) === 'ENOENT';
+}
+
+function errorCodeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+type SonicBoom = InstanceType<typeof sonicBoom.SonicBoom>;
+
+class NodeStorageFile implements StorageFile {
+  readonly path: string;
+  readonly #fd: number;
+  #writer: SonicBoom | undefined;
+  #writeError: Error | undefined;
+
+  constructor(path: string, fd: number) {
+    this.path = path;
+    this.#fd = fd;
+  }
+
+  size(): number {
+    return fs.fstatSync(this.#fd).size;
+  }
+
+  append(bytes: Buffer): void {
+    this.#writer ??= this.#makeWriter();
+    // Its types know text only; in content mode 'buffer' it takes bytes, and writes them at once.
+    this.#writer.write(bytes as unknown as string);
+    if (this.#writeError !== undefined) throw this.#writeError;
+    // Returns when nothing is left to write. Nothing is: this makes sure of it before a sync.
+    this.#writer.flushSync();
+  }
+
+  /** Writes at the file's current position, which nothing else moves. It is never told to end: it
+   *  would close the descriptor from the event loop, which a partition's thread does not run. */
+  #makeWriter(): SonicBoom {
+    const writer = new sonicBoom.SonicBoom({
+      fd: this.#fd,
+      sync: true,
+      contentMode: 'buffer',
+      // A retry would sleep; a regular file that says "again" is broken anyway.
+      retryEAGAIN: () => false,
+    });
+    writer.on('error', (error: Error) => {
+      this.#writeError = error;
+    });
+    return writer;
+  }
+
+  writeAt(bytes: Buffer, offset: number): void {
+    let written = 0;
+    while (written < bytes.length) {
+      const left = bytes.length - written;
+      written += fs.writeSync(this.#fd, bytes, written, left, offset + written);
+    }
+  }
+
+  read(target: Buffer, targetOffset: number, length: number, offset: number): number {
+    let done = 0;
+    while (done < length) {
+      const bytes = fs.readSync(
+        this.#fd,
+        target,
+        targetOffset + done,
+        length - done,
+        offset + done,
+      );
+      if (bytes === 0) break;
+      done += bytes;
+    }
+    return done;
+  }
+
+  sync(): void {
+    fs.fdatasyncSync(this.#fd);
+  }
+
+  close(): void {
+    fs.closeSync(this.#fd);
+  }
+}
+
+const ZEROS = Buffer.alloc(1024 * 1024);
+
+class NodeStorage implements Storage {
+  list(directory: string): string[] {
+    return fs.readdirSync(directory);
+  }
+
+  makeDirectory(directory: string): void {
+    const first = fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (first === undefined) return;
+    for (let made = directory; ; made = dirname(made)) {
+      this.syncDirectory(dirname(made));
+      if (made === first || made === dirname(made)) break;
+    }
+  }
+
+  open(path: string, mode: OpenMode): StorageFile {
+    return new NodeStorageFile(path, fs.openSync(path, mode === 'read' ? 'r' : 'r+'));
+  }
+
+  createZeroed(path: string, bytes: number): void {
+    const fd = fs.openSync(path, 'wx', 0o600);
+    try {
+      for (let left = bytes; left > 0; ) {
+        left -= fs.writeSync(fd, ZEROS, 0, Math.min(left, ZEROS.length));
+      }
+      assert(fs.fstatSync(fd).size === bytes, 'a new file has the size asked for');
+      fs.fsyncSync(fd);
+    } catch (error) {
+      fs.rmSync(path, { force: true });
+      throw error;
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  rename(from: string, to: string): void {
+    fs.renameSync(from, to);
+  }
+
+  remove(path: string): void {
+    fs.unlinkSync(path);
+  }
+
+  syncDirectory(directory: string): void {
+    const fd = fs.openSync(directory, 'r');
+    try {
+      fs.fsyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  freeBytes(directory: string): number {
+    const { bavail, bsize } = fs.statfsSync(directory);
+    return bavail * bsize;
+  }
+}
+
+export const NODE_STORAGE: Storage = new NodeStorage();
