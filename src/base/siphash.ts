@@ -49,8 +49,8 @@ export class SipHash {
       v3l ^= low;
       v3h ^= high;
       for (let round = message ? COMPRESSION_ROUNDS : FINALIZATION_ROUNDS; round > 0; round--) {
-        // The carry of a sum is read off its bits: a comparison would be a branch, mispredicted half
-        // of the time.
+        // The carry of a sum is read off its bits: a comparison would be a branch, mispredicted
+        // half of the time.
         let sum = (v0l + v1l) | 0;
         v0h = (v0h + v1h + (((v0l & v1l) | ((v0l | v1l) & ~sum)) >>> 31)) | 0;
         v0l = sum;

@@ -1,4 +1,4 @@
-/* One move task under way: which partition moves how many messages next, and when. Main thread only.
+/* One move task under way: which partition moves how many messages next, and when. Main thread.
  *
  * Each step moves messages inside one partition and is durable there. The task's own count is
  * recorded now and then, and at the end: after a crash it may lag behind what was moved, but what
@@ -228,7 +228,7 @@ export class MoveTaskRun {
     this.#nextStepAtMs = Math.max(this.#nextStepAtMs, this.#options.now()) + (moved * 1000) / rate;
   }
 
-  /** A partition that restarts, or has no room, is asked again later; the others go on meanwhile. */
+  /** A partition that restarts, or has no room, is asked again later; the others go on. */
   #postpone(share: Share, error: unknown): void {
     if (!(error instanceof BrokerError)) throw error;
     const { code } = error;

@@ -2,7 +2,7 @@
  * Main thread only. The moving itself is done by one `MoveTaskRun` per running task.
  *
  * Invariants: a source queue has at most one task that is not finished. A task that is not finished
- * in the catalog runs here, or will after the next start: nothing but its record is needed for that. */
+ * in the catalog runs here, or will after the next start: its record is all that this takes. */
 
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';

@@ -127,7 +127,7 @@ export function checkAttributes(attributes: QueueAttributes): void {
   for (const check of Object.values(CHECKS)) check(attributes);
 }
 
-/** That the dead-letter queue is there, is of the queue's kind, and allows the queue as a source. */
+/** That the dead-letter queue is there, is of the queue's kind, and allows it as a source. */
 export function checkDeadLetterTarget(
   name: string,
   { fifo, redrivePolicy }: QueueAttributes,

@@ -8,7 +8,7 @@
  *   +------+------+-------+-------------+----------+---------+------------
  *   op                  count       operand            arguments
  *   SEND                entries     -                  entries, see message-entry.ts
- *   RECEIVE             max         reply bytes max    timeout ms i32 (-1: the queue's), attempt f64
+ *   RECEIVE             max         reply bytes max    timeout ms i32 (-1: queue's), attempt f64
  *   DELETE              receipts    -                  receipts, see receipt.ts
  *   CHANGE_VISIBILITY   receipts    -                  per entry: receipt, timeout ms u32
  *   PURGE, DROP         -           -                  -

@@ -1,6 +1,7 @@
 /* Message attributes and their canonical block, the form in which they are stored and over which
  * SQS computes MD5OfMessageAttributes: sorted by name, per attribute
- *   name bytes, u32 | name | type bytes, u32 | type | 1 string or 2 binary, u8 | value bytes, u32 | value
+ *   name bytes, u32 | name | type bytes, u32 | type | 1 string or 2 binary, u8 |
+ *   value bytes, u32 | value
  * with big-endian lengths. Rule: SQS developer guide, message metadata. */
 
 /** One message attribute. A `String` or `Number` holds text, a `Binary` holds bytes. */

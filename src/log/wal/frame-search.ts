@@ -39,7 +39,7 @@ export function searchRest(
   const chunk = Buffer.allocUnsafeSlow(READ_BYTES);
   let remains = false;
   let laterFrames = 0;
-  // Offset in the file of the first salt that is of interest: those inside of a sound frame are not.
+  // Offset in the file of the first salt of interest: those inside of a sound frame are not.
   let wanted = offset + FRAME_SALT;
   while (wanted < segment.segmentBytes) {
     const bytes = file.read(chunk, 0, READ_BYTES, wanted);

@@ -1,5 +1,6 @@
-/* All that the log asks of a disk. The seam at which tests put a disk that fails, tears and forgets;
- * the real one is synchronous, because a partition's thread has nothing else to do meanwhile.
+/* All that the log asks of a disk. The seam at which tests put a disk that fails, tears and
+ * forgets; the real one is synchronous, because a partition's thread has nothing else to do
+ * meanwhile.
  *
  * Every failure of the real one is the system error of Node, with its `code`. */
 

@@ -150,7 +150,7 @@ describe('deleting a queue', () => {
     expect([await rowOf('c'), await rowOf('d'), await rowOf('e')]).toEqual([2, 3, 0]);
   });
 
-  it('keeps its name unusable for 60 seconds where waits are strict, also across a restart', async () => {
+  it('keeps its name unusable for 60 seconds where waits are strict, and restarts', async () => {
     const bench = catalogBench({ strictWaits: true });
     await bench.catalog.createQueue('a', {}, {}, NOW);
     await bench.catalog.deleteQueue('a', NOW);
@@ -216,7 +216,7 @@ describe('changing a queue', () => {
     expect(bench.reopen().catalog.definitions.find('a')).toMatchObject({ tags });
   });
 
-  it('does not look for a dead-letter queue that is gone unless the policy is changed', async () => {
+  it('looks for a dead-letter queue that is gone only when the policy is changed', async () => {
     const { catalog } = catalogBench();
     await catalog.createQueue('dead', {}, {}, NOW);
     await catalog.createQueue('a', deadLetteringTo('dead'), {}, NOW);
