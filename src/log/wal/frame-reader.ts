@@ -33,6 +33,8 @@ export class FrameReader {
   /** The buffer holds the file's bytes from here on, so many of them. */
   #bufferedFrom = 0;
   #bufferedBytes = 0;
+  /** Read ahead at the next turn; doubles with each until it fills the buffer. */
+  #aheadBytes = 0;
 
   /** @param bufferBytes read at once; more when a frame is larger. */
   constructor(bufferBytes: number) {
@@ -40,14 +42,34 @@ export class FrameReader {
     this.view = viewOf(this.buffer);
   }
 
-  /** Turns to `file`: frames of `segment` from `offset` on, none that reaches beyond `limit`. */
-  open(file: StorageFile, segment: SegmentHeader, offset: number, limit: number): void {
+  /** Turns to `file`: frames of `segment` from `offset` on, none that reaches beyond `limit`.
+   *  @param aheadBytes read at first; for a reader that may soon be turned to another place. */
+  open(
+    file: StorageFile,
+    segment: SegmentHeader,
+    offset: number,
+    limit: number,
+    aheadBytes = this.buffer.length,
+  ): void {
     this.#file = file;
     this.#segment = segment;
     this.#limit = limit;
+    this.#aheadBytes = aheadBytes;
     this.offset = offset;
+    this.frameOffset = offset;
+    this.frameBytes = 0;
     this.#bufferedFrom = offset;
     this.#bufferedBytes = 0;
+  }
+
+  /** Lets frames up to `limit` be read: the file has grown. */
+  extend(limit: number): void {
+    this.#limit = limit;
+  }
+
+  /** Where in `buffer` the byte at `offset` of the file is, which lies in the frame found last. */
+  bufferIndex(offset: number): number {
+    return offset - this.#bufferedFrom;
   }
 
   /** Goes to the next frame. False, with `offset` unmoved, when there is no sound one. */
@@ -86,7 +108,9 @@ export class FrameReader {
     const missing = Math.min(
       this.buffer.length - this.#bufferedBytes,
       this.#limit - this.#bufferedFrom - this.#bufferedBytes,
+      Math.max(this.#aheadBytes, bytes - this.#bufferedBytes),
     );
+    this.#aheadBytes *= 2;
     const from = this.#bufferedFrom + this.#bufferedBytes;
     this.#bufferedBytes += this.#file.read(this.buffer, this.#bufferedBytes, missing, from);
     return bytes <= this.#bufferedBytes;

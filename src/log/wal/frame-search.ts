@@ -22,9 +22,11 @@ export interface Rest {
   readonly remains: boolean;
   /** Sound frames of later sequences. */
   readonly laterFrames: number;
+  /** Offset in the file behind the last of the remains that can be told from what lay there. */
+  readonly remainsEnd: number;
 }
 
-export const NO_REST: Rest = { vouched: false, remains: false, laterFrames: 0 };
+export const NO_REST: Rest = { vouched: false, remains: false, laterFrames: 0, remainsEnd: 0 };
 
 const READ_BYTES = 1024 * 1024;
 
@@ -37,7 +39,7 @@ export function searchRest(
 ): Rest {
   const salt = saltBytes(segment);
   const chunk = Buffer.allocUnsafeSlow(READ_BYTES);
-  let remains = false;
+  let remainsEnd = saysSequence(file, offset, sequence) ? offset + FRAME_HEADER_BYTES : offset;
   let laterFrames = 0;
   // Offset in the file of the first salt of interest: those inside of a sound frame are not.
   let wanted = offset + FRAME_SALT;
@@ -52,14 +54,25 @@ export function searchRest(
     const frame = wanted + found - FRAME_SALT;
     wanted = wanted + found + 1;
     if (frame % FRAME_ALIGNMENT !== 0) continue;
-    remains = true;
+    remainsEnd = frame + FRAME_HEADER_BYTES;
     const later = readFrame(file, segment, frame);
     if (later === undefined || later.sequence <= sequence) continue;
     laterFrames++;
-    if (later.durableSequence >= sequence) return { vouched: true, remains, laterFrames };
-    wanted = frame + later.length + FRAME_SALT;
+    remainsEnd = frame + later.length;
+    if (later.durableSequence >= sequence) {
+      return { vouched: true, remains: true, laterFrames, remainsEnd };
+    }
+    wanted = remainsEnd + FRAME_SALT;
   }
-  return { vouched: false, remains, laterFrames };
+  return { vouched: false, remains: remainsEnd > offset, laterFrames, remainsEnd };
+}
+
+/** Whether a frame's header at `offset` gives this sequence, whatever else of it is damaged. What
+ *  lay in a recycled file gives it by chance only, one in 2^64. */
+function saysSequence(file: StorageFile, offset: number, sequence: number): boolean {
+  const header = Buffer.alloc(FRAME_HEADER_BYTES);
+  const bytes = file.read(header, 0, header.length, offset);
+  return bytes === header.length && frameSequence(viewOf(header), 0) === sequence;
 }
 
 interface FoundFrame {

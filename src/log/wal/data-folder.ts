@@ -1,0 +1,135 @@
+/* The data folder of a broker: whose it is, what is in it, and in which format. Cold; owned by the
+ * main thread. FORMAT.md describes it.
+ *
+ * Invariant: a folder with `capstan.json` is complete; that file is made before all the others. */
+
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { BrokerError } from '../../base/errors.ts';
+import { PARTITIONS_MAX } from '../../base/limits.ts';
+import { lockFolder } from './folder-lock.ts';
+import { isMissing, NODE_STORAGE } from './storage.ts';
+import { writeWholeFile } from './whole-file.ts';
+
+export const FOLDER_FORMAT_VERSION = 1;
+export const SECRET_BYTES = 32;
+
+const METADATA_NAME = 'capstan.json';
+const CATALOG_NAME = 'catalog';
+const PARTITION_NAME = /^partition-(\d{2,})$/;
+
+export interface DataFolderOptions {
+  /** Of a new folder; one that exists keeps its own. */
+  readonly partitions: number;
+}
+
+export interface FolderMetadata {
+  readonly partitions: number;
+  /** Keys the receipt handles. */
+  readonly secret: Uint8Array;
+}
+
+export interface DataFolder extends FolderMetadata {
+  readonly path: string;
+  partitionDirectory(partition: number): string;
+  readonly catalogDirectory: string;
+  /** Lets other processes open the folder. Idempotent. */
+  close(): void;
+}
+
+/** Opens the data folder at `path` for this process alone, and makes it if it is not there.
+ *  Throws CAPSTAN_DATA_FOLDER_LOCKED, CAPSTAN_FORMAT_UNSUPPORTED, CAPSTAN_LOG_CORRUPT, and the
+ *  system's errors. */
+export function openDataFolder(path: string, options: DataFolderOptions): DataFolder {
+  const folder = resolve(path);
+  NODE_STORAGE.makeDirectory(folder);
+  const lock = lockFolder(folder);
+  try {
+    const metadata = readMetadata(folder) ?? makeMetadata(folder, options.partitions);
+    let open = true;
+    return {
+      ...metadata,
+      path: folder,
+      partitionDirectory: (partition) => partitionDirectory(folder, partition),
+      catalogDirectory: catalogDirectory(folder),
+      close: () => {
+        if (open) lock.giveBack();
+        open = false;
+      },
+    };
+  } catch (error) {
+    lock.giveBack();
+    throw error;
+  }
+}
+
+export function partitionDirectory(folder: string, partition: number): string {
+  return join(folder, `partition-${String(partition).padStart(2, '0')}`);
+}
+
+export function catalogDirectory(folder: string): string {
+  return join(folder, CATALOG_NAME);
+}
+
+/** Undefined when the folder is none yet. Looks without a lock. */
+export function readMetadata(folder: string): FolderMetadata | undefined {
+  const path = join(folder, METADATA_NAME);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    requireNoLogs(folder);
+    return undefined;
+  }
+  return decodeMetadata(path, text);
+}
+
+function requireNoLogs(folder: string): void {
+  const log = readdirSync(folder).find(
+    (name) => PARTITION_NAME.test(name) || name === CATALOG_NAME,
+  );
+  if (log === undefined) return;
+  const detail = `${folder} holds "${log}", but its ${METADATA_NAME} is missing.`;
+  throw new BrokerError('CAPSTAN_LOG_CORRUPT', detail);
+}
+
+function decodeMetadata(path: string, text: string): FolderMetadata {
+  const damaged = (cause?: unknown) =>
+    new BrokerError('CAPSTAN_LOG_CORRUPT', `${path} is damaged.`, { cause });
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    throw damaged(error);
+  }
+  if (typeof content !== 'object' || content === null) throw damaged();
+  const { format, partitions, secret } = content as Record<string, unknown>;
+  if (typeof format !== 'number') throw damaged();
+  if (format > FOLDER_FORMAT_VERSION) {
+    const detail = `${path} says format ${format}; this is for ${FOLDER_FORMAT_VERSION}.`;
+    throw new BrokerError('CAPSTAN_FORMAT_UNSUPPORTED', detail);
+  }
+  if (typeof partitions !== 'number' || typeof secret !== 'string') throw damaged();
+  const bytes = Buffer.from(secret, 'hex');
+  const possible = Number.isInteger(partitions) && partitions >= 1 && partitions <= PARTITIONS_MAX;
+  if (!possible || bytes.length !== SECRET_BYTES) throw damaged();
+  return { partitions, secret: new Uint8Array(bytes) };
+}
+
+function makeMetadata(folder: string, partitions: number): FolderMetadata {
+  const metadata = { partitions, secret: new Uint8Array(randomBytes(SECRET_BYTES)) };
+  writeMetadata(folder, metadata);
+  return metadata;
+}
+
+/** Makes `folder` a data folder. */
+export function writeMetadata(folder: string, { partitions, secret }: FolderMetadata): void {
+  const content = {
+    format: FOLDER_FORMAT_VERSION,
+    partitions,
+    secret: Buffer.from(secret).toString('hex'),
+  };
+  writeWholeFile(join(folder, METADATA_NAME), `${JSON.stringify(content, undefined, 2)}\n`);
+}

@@ -1,0 +1,454 @@
+/* The write-ahead log on local disk. Owned by one thread, whose turn it serves synchronously.
+ *
+ * Its newest bytes stay in memory, in one buffer that is laid over the positions like a tile: byte
+ * `position % windowBytes`. A frame that begins near the tile's end runs on into the overlap behind
+ * it, so that it lies and is written in one piece; then the overlap moves to the tile's start.
+ *   |<---------------- windowBytes ---------------->|<---- overlap ---->|
+ *   | written ... | open frame: header, records ... |                   |
+ *
+ * Invariants: at most one frame is open; everything before it is with the operating system. A
+ * segment is on disk whole before the next one is begun. After a failed write or sync nothing is
+ * written any more. */
+
+import { randomBytes } from 'node:crypto';
+import { assert } from '../../base/assert.ts';
+import type { Durability } from '../../base/durability.ts';
+import { BrokerError } from '../../base/errors.ts';
+import { FRAME_BYTES_MAX } from '../../base/limits.ts';
+import type { Log, LogPosition, ReplayHandler } from '../log.ts';
+import { ColdReader } from './cold-reader.ts';
+import { FrameReader } from './frame-reader.ts';
+import {
+  alignFrame,
+  FRAME_ALIGNMENT,
+  FRAME_HEADER_BYTES,
+  RECORD_HEADER_BYTES,
+  SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
+  sealFrame,
+  viewOf,
+} from './record.ts';
+import { type RecoveredLog, type RecoveryReport, recoverLog } from './recovery.ts';
+import { corruption, type Segment } from './segment.ts';
+import { SegmentFolder } from './segment-folder.ts';
+import { NODE_STORAGE, type Storage, type StorageFile } from './storage.ts';
+
+export interface WalSettings {
+  readonly directory: string;
+  /** Of a new log; one that exists keeps its own. A multiple of 8. */
+  readonly segmentBytes: number;
+  /** The newest bytes, kept in memory. */
+  readonly windowBytes: number;
+  readonly durability: Durability;
+  /** Called when another segment is begun: a spare is gone. */
+  readonly onRotate?: () => void;
+  readonly storage?: Storage;
+  /** Milliseconds that never go back; for syncs by the clock. */
+  readonly clock?: () => number;
+  /** A random word of 32 bits; for salts. */
+  readonly randomWord?: () => number;
+}
+
+/** Opens the log in `settings.directory`, and makes it if it is not there. Every record that it
+ *  holds is handed to `replay` first, and is on disk.
+ *  Throws CAPSTAN_LOG_CORRUPT with file and offset, CAPSTAN_FORMAT_UNSUPPORTED, and the system's
+ *  errors. */
+export function openWal(
+  settings: WalSettings,
+  replay: ReplayHandler,
+): { log: Log; report: RecoveryReport } {
+  const { storage = NODE_STORAGE, directory } = settings;
+  storage.makeDirectory(directory);
+  const recovered = recoverLog(storage, directory, replay);
+  return { log: new Wal(settings, recovered), report: recovered.report };
+}
+
+/** A frame with a record of the largest size. */
+const FULL_FRAME_BYTES = alignFrame(FRAME_HEADER_BYTES + RECORD_HEADER_BYTES + FRAME_BYTES_MAX);
+const SCAN_BYTES = 1024 * 1024;
+/** No record fits below it: the slow path of `claim` finds out why. */
+const NO_FRAME = -1;
+
+function randomWord(): number {
+  return randomBytes(4).readUInt32LE();
+}
+
+class Wal implements Log {
+  readonly buffer: Buffer;
+  readonly view: DataView;
+  claimedPosition: LogPosition = 0;
+  readBuffer: Buffer;
+  readOffset = 0;
+  readonly regionBytes: number;
+  spaceLow = false;
+
+  readonly #storage: Storage;
+  readonly #folder: SegmentFolder;
+  readonly #durability: Durability;
+  readonly #clock: () => number;
+  readonly #randomWord: () => number;
+  readonly #onRotate: () => void;
+  readonly #windowBytes: number;
+  readonly #frameBytesMax: number;
+
+  /** Those before the current one; the oldest first. */
+  readonly #older: Segment[];
+  /** Undefined until the first claim: opening a log writes nothing. */
+  #current: Segment | undefined;
+  #file: StorageFile | undefined;
+  readonly #cold: ColdReader;
+  #scanner: FrameReader | undefined;
+
+  // Memory. Offsets count in `buffer`.
+  /** The position of offset 0. */
+  #base = 0;
+  /** Where the open frame begins, and where its next record goes. */
+  #frameStart = 0;
+  #head = 0;
+  /** The open frame does not grow beyond it. */
+  #frameLimit = NO_FRAME;
+  #records = 0;
+  /** Positions from here on have been in memory. */
+  #memoryStart = Number.POSITIVE_INFINITY;
+
+  // Progress.
+  /** That of the open frame. */
+  #sequence: number;
+  #durableSequence: number;
+  /** Records are claimed that no commit has covered. */
+  #uncovered = false;
+  /** Bytes of frames that were written before their commit because they were full. */
+  #earlyBytes = 0;
+  #syncedAt: number;
+  /** All up to this one are on disk, and a frame behind them says so. */
+  #vouchedSequence: number;
+  /** Of the last frame that was written to say so, and nothing else. */
+  #markSequence = 0;
+  #sequenceAtLastIdle = 0;
+  #failure: BrokerError | undefined;
+
+  constructor(settings: WalSettings, { segments, nextSequence }: RecoveredLog) {
+    this.#storage = settings.storage ?? NODE_STORAGE;
+    this.#durability = settings.durability;
+    this.#clock = settings.clock ?? (() => performance.now());
+    this.#randomWord = settings.randomWord ?? randomWord;
+    this.#onRotate = settings.onRotate ?? (() => {});
+    this.#older = segments;
+    this.#sequence = nextSequence;
+    this.#durableSequence = nextSequence - 1;
+    this.#vouchedSequence = nextSequence - 1;
+    this.#syncedAt = this.#clock();
+    const segmentBytes = segments[0]?.header.segmentBytes ?? settings.segmentBytes;
+    const { windowBytes } = settings;
+    assert(segmentBytes % FRAME_ALIGNMENT === 0, 'a segment is a whole number of aligned frames');
+    assert(segmentBytes >= 4096 && windowBytes >= 4096, 'segments and windows hold some frames');
+    this.regionBytes = segmentBytes;
+    this.#windowBytes = windowBytes;
+    this.#frameBytesMax = Math.min(
+      segmentBytes - SEGMENT_HEADER_BYTES,
+      windowBytes & -FRAME_ALIGNMENT,
+      Math.max(FULL_FRAME_BYTES, alignFrame(windowBytes / 4)),
+    );
+    this.buffer = Buffer.allocUnsafeSlow(windowBytes + this.#frameBytesMax);
+    this.view = viewOf(this.buffer);
+    this.readBuffer = this.buffer;
+    this.#cold = new ColdReader(this.#storage);
+    this.#folder = new SegmentFolder(this.#storage, settings.directory, segmentBytes);
+    this.#lookAtSpace();
+  }
+
+  // Claiming.
+
+  claim(length: number): number {
+    const payload = this.#head + RECORD_HEADER_BYTES;
+    const end = payload + length;
+    if (end > this.#frameLimit || length < 1) return this.#claimAfterRoom(length);
+    this.view.setUint32(this.#head, length, true);
+    this.#head = end;
+    this.#records++;
+    this.claimedPosition = this.#base + payload;
+    return payload;
+  }
+
+  /** Makes room: writes a full frame, or begins a segment. */
+  #claimAfterRoom(length: number): number {
+    this.#requireOpen();
+    const frameBytes = alignFrame(FRAME_HEADER_BYTES + RECORD_HEADER_BYTES + length);
+    const fits = length >= 1 && frameBytes <= this.#frameBytesMax;
+    assert(fits, 'a record has a byte at least, and fits a frame');
+    this.#attempt(() => {
+      this.#earlyBytes = this.uncommittedBytes;
+      this.#writeFrame();
+      const left = this.#current === undefined ? 0 : this.regionBytes - this.#current.end;
+      if (frameBytes > left) this.#beginSegment();
+    });
+    return this.claim(length);
+  }
+
+  get dirty(): boolean {
+    return this.#uncovered || this.#records > 0;
+  }
+
+  get uncommittedBytes(): number {
+    const open = this.#records === 0 ? 0 : this.#head - this.#frameStart;
+    return this.#earlyBytes + open;
+  }
+
+  // Writing.
+
+  commit(): Promise<void> | undefined {
+    if (!this.dirty) return undefined;
+    this.#requireOpen();
+    this.#attempt(() => {
+      this.#writeFrame();
+      if (this.#durability.mode === 'fsync') this.#sync();
+      else this.#syncIfDue();
+    });
+    this.#uncovered = false;
+    this.#earlyBytes = 0;
+    return undefined;
+  }
+
+  write(): void {
+    this.#requireOpen();
+    this.#attempt(() => this.#writeFrame());
+    this.#earlyBytes = 0;
+  }
+
+  /** Completes the open frame, if it has records, and hands it to the operating system. */
+  #writeFrame(): void {
+    if (this.#records === 0) return;
+    this.#uncovered = true;
+    this.#writeOpenFrame();
+  }
+
+  #writeOpenFrame(): void {
+    const start = this.#frameStart;
+    const end = alignFrame(this.#head);
+    const segment = this.#current!;
+    this.buffer.fill(0, this.#head, end);
+    sealFrame(
+      this.buffer,
+      this.view,
+      start,
+      end,
+      segment.header,
+      this.#sequence,
+      this.#durableSequence,
+      this.#records,
+    );
+    this.#file!.append(this.buffer.subarray(start, end));
+    segment.noteFrame(segment.end);
+    segment.end += end - start;
+    this.#vouchedSequence = this.#durableSequence;
+    this.#sequence++;
+    this.#openFrame(end);
+  }
+
+  /** Begins a frame at `offset`, which the segment's end corresponds to. */
+  #openFrame(offset: number): void {
+    let start = offset;
+    if (start >= this.#windowBytes) {
+      this.buffer.copy(this.buffer, 0, this.#windowBytes, start);
+      this.#base += this.#windowBytes;
+      start -= this.#windowBytes;
+    }
+    const segment = this.#current!;
+    this.#frameStart = start;
+    this.#head = start + FRAME_HEADER_BYTES;
+    this.#records = 0;
+    const room = Math.min(this.#frameBytesMax, this.regionBytes - segment.end);
+    this.#frameLimit = start + room;
+  }
+
+  #beginSegment(): void {
+    const current = this.#current;
+    if (current !== undefined) this.#sync();
+    const index = this.currentRegion + (current === undefined ? 0 : 1);
+    const header: SegmentHeader = {
+      segmentBytes: this.regionBytes,
+      saltLow: this.#randomWord(),
+      saltHigh: this.#randomWord(),
+      index,
+      firstSequence: this.#sequence,
+      durableSequence: this.#durableSequence,
+    };
+    const { segment, file } = this.#folder.begin(header);
+    if (current !== undefined) this.#older.push(current);
+    this.#file?.close();
+    this.#file = file;
+    this.#current = segment;
+    const position = index * this.regionBytes + SEGMENT_HEADER_BYTES;
+    this.#memoryStart = Math.min(this.#memoryStart, position);
+    this.#base = position - (position % this.#windowBytes);
+    this.#openFrame(position - this.#base);
+    this.#lookAtSpace();
+    this.#onRotate();
+  }
+
+  #sync(): void {
+    if (this.#durableSequence === this.#sequence - 1) return;
+    this.#file!.sync();
+    this.#durableSequence = this.#sequence - 1;
+    this.#syncedAt = this.#clock();
+  }
+
+  #syncIfDue(): void {
+    const durability = this.#durability;
+    if (durability.mode !== 'interval') return;
+    if (this.#clock() - this.#syncedAt >= durability.intervalMs) this.#sync();
+  }
+
+  // Failing.
+
+  #requireOpen(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Does `work`, which writes. Whatever it throws closes the log for good, but for a full disk
+   *  found before anything was written. */
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'CAPSTAN_DISK_FULL') {
+        this.spaceLow = true;
+        throw error;
+      }
+      const { directory } = this.#folder;
+      const detail = `Writing to the log in ${directory} failed; it takes nothing more.`;
+      this.#fail(new BrokerError('CAPSTAN_LOG_WRITE_FAILED', detail, { cause: error }));
+      throw this.#failure;
+    }
+  }
+
+  #fail(failure: BrokerError): void {
+    this.#failure = failure;
+    this.#frameLimit = NO_FRAME;
+    this.#cold.close();
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  // Reading.
+
+  read(position: LogPosition, length: number): void {
+    const oldestInMemory = Math.max(this.#memoryStart, this.#base + this.#head - this.#windowBytes);
+    if (position >= oldestInMemory) {
+      const offset = position - this.#base;
+      this.readBuffer = this.buffer;
+      this.readOffset = offset < 0 ? offset + this.#windowBytes : offset;
+      return;
+    }
+    const segment = this.#segmentOf(Math.floor(position / this.regionBytes));
+    this.#cold.read(segment, position % this.regionBytes, length);
+    this.readBuffer = this.#cold.buffer;
+    this.readOffset = this.#cold.offset;
+  }
+
+  scan(region: number, handler: ReplayHandler): void {
+    const segment = this.#segmentOf(region);
+    this.#scanner ??= new FrameReader(SCAN_BYTES);
+    const reader = this.#scanner;
+    const file = this.#storage.open(segment.path, 'read');
+    try {
+      reader.open(file, segment.header, SEGMENT_HEADER_BYTES, segment.end);
+      while (reader.next()) reader.forEachRecord(handler);
+    } finally {
+      file.close();
+    }
+    if (reader.offset === segment.end) return;
+    const what = 'a frame that was sound before is damaged now';
+    throw corruption({ file: segment.path, offset: reader.offset, what });
+  }
+
+  #segmentOf(region: number): Segment {
+    const segment =
+      region === this.#current?.header.index
+        ? this.#current
+        : this.#older[region - this.firstRegion];
+    assert(segment !== undefined, 'the log is asked for what it holds');
+    return segment;
+  }
+
+  // Regions.
+
+  get firstRegion(): number {
+    return this.#older[0]?.header.index ?? this.currentRegion;
+  }
+
+  get currentRegion(): number {
+    if (this.#current !== undefined) return this.#current.header.index;
+    const last = this.#older.at(-1);
+    return last === undefined ? 0 : last.header.index + 1;
+  }
+
+  get storedBytes(): number {
+    const segments = this.#older.length + (this.#current === undefined ? 0 : 1);
+    return (segments + this.#folder.spares) * this.regionBytes;
+  }
+
+  release(region: number): void {
+    this.#requireOpen();
+    this.#attempt(() => {
+      this.#writeFrame();
+      // What replaces the records given up is on disk first, whatever the durability in force.
+      if (this.#current !== undefined) this.#sync();
+      // The last one stays until there is a next: the sequence goes on from it.
+      const kept = this.#current === undefined ? 1 : 0;
+      while (this.#older.length > kept && this.#older[0]!.header.index < region) {
+        const segment = this.#older.shift()!;
+        this.#cold.forget(segment);
+        this.#folder.retire(segment);
+      }
+    });
+    this.#lookAtSpace();
+  }
+
+  // Time.
+
+  idle(_now: number): void {
+    if (this.#failure !== undefined) return;
+    this.#attempt(() => {
+      this.#syncIfDue();
+      this.#vouch();
+    });
+    this.#lookAtSpace();
+  }
+
+  /** Once it is quiet, writes a frame without records: it says that those before it are on disk, so
+   *  that damage to the last of them is not taken for a torn write. */
+  #vouch(): void {
+    const quiet = this.#sequence === this.#sequenceAtLastIdle;
+    this.#sequenceAtLastIdle = this.#sequence;
+    if (quiet) this.#writeMark();
+  }
+
+  #writeMark(): void {
+    const last = this.#sequence - 1;
+    const worthwhile = this.#vouchedSequence < this.#durableSequence;
+    if (!worthwhile || this.#durableSequence !== last || this.#records > 0) return;
+    const room = this.#frameLimit - this.#frameStart;
+    if (last === this.#markSequence || room < FRAME_HEADER_BYTES) return;
+    this.#markSequence = this.#sequence;
+    this.#writeOpenFrame();
+  }
+
+  /** New messages are refused unless there is a segment left after the current one. */
+  #lookAtSpace(): void {
+    const wanted = this.#current === undefined ? 2 : 1;
+    this.spaceLow = this.#folder.segmentsLeft() < wanted;
+  }
+
+  async close(): Promise<void> {
+    if (this.#failure !== undefined) return;
+    this.#attempt(() => {
+      this.#writeFrame();
+      if (this.#current !== undefined) {
+        this.#sync();
+        this.#writeMark();
+      }
+    });
+    this.#fail(new BrokerError('CAPSTAN_CLOSED', 'The log is closed.'));
+  }
+}
