@@ -65,6 +65,12 @@ export const LOG_COMMIT_BYTES_MAX = 4 * MIB;
 /** Pending requests of one router to one partition, in bytes, before it sheds load. */
 export const ROUTER_BACKLOG_BYTES_MAX = 32 * MIB;
 
+// Doors.
+/** Of one HTTP request: a full batch as JSON, most of its characters escaped or in base64. */
+export const HTTP_BODY_BYTES_MAX = 4 * MIB;
+export const DOOR_REQUEST_BYTES_MAX = 64 * MIB; // held of requests that are still coming in
+export const DOOR_ANSWER_BYTES_MAX = 128 * MIB; // held of large answers that clients do not read
+
 // Supervision.
 export const RESTART_INTENSITY_MAX = 5; // restarts within the period; one more fails the partition
 export const RESTART_PERIOD_MS = 60_000;
@@ -73,4 +79,5 @@ export const HEARTBEAT_TIMEOUT_MS_DEFAULT = 5_000; // no heartbeat for so long: 
 
 assert(FRAME_BYTES_MAX * 2 < RING_BYTES, 'two of the largest frames fit a ring');
 assert(FRAME_BYTES_MAX * 2 < LOG_WINDOW_BYTES_DEFAULT, 'a batch fits the log window');
+assert(FRAME_BYTES_MAX * 2 < HTTP_BODY_BYTES_MAX, 'a batch in base64 fits a request');
 assert(LOG_SEGMENT_BYTES_DEFAULT % LOG_WINDOW_BYTES_DEFAULT === 0, 'windows tile a segment');

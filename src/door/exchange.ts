@@ -1,0 +1,246 @@
+/* One request and its answer on a door's thread. Exchanges are used again and again, with the
+ * callbacks that the server wants made once: a request allocates no closure and no buffer.
+ *
+ * Invariants: the server's response is touched only between the request and either its abort or its
+ * end; an exchange goes back to its pool when both the handler and the server are done with it; no
+ * exception leaves a callback, because it would end the thread. */
+
+import type { HttpRequest as UwsRequest, HttpResponse as UwsResponse } from 'uWebSockets.js';
+import { BrokerError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import type { HttpAnswer, HttpProtocol, HttpRequest } from './http.ts';
+import { RequestBody } from './request-body.ts';
+import { isBodyless, statusLine } from './status-lines.ts';
+
+/** Answers above this are written as the client reads them, and counted meanwhile. */
+const WRITTEN_AT_ONCE_BYTES = 64 * 1024;
+/** The rest of a refused body of up to this length is read and thrown away, so that the client
+ *  gets to read its answer; with a longer one the connection is closed. */
+const DISCARDED_BYTES_MAX = 32 * 1024 * 1024;
+
+/** What all exchanges of a server share. */
+export interface ExchangeContext {
+  readonly bodyBytesMax: number;
+  readonly requestBudget: ByteBudget;
+  readonly answerBudget: ByteBudget;
+  readonly logger: Logger;
+  protocolOf(request: HttpRequest): HttpProtocol;
+  /** True: every answer is the last one of its connection. */
+  isClosing(): boolean;
+  /** The exchange can be used again. */
+  onDone(exchange: Exchange): void;
+}
+
+export class Exchange implements HttpRequest {
+  method = '';
+  path = '';
+  query = '';
+  host = '';
+  contentType = '';
+  target = '';
+  body: Buffer;
+  readonly #context: ExchangeContext;
+  readonly #collected: RequestBody;
+  readonly #nothing: Buffer;
+  #headers: Map<string, string> | undefined;
+  /** Undefined: there is nothing more to say to the client. */
+  #response: UwsResponse | undefined;
+  #protocol: HttpProtocol | undefined;
+  /** As the client declared it; 0 if it did not. */
+  #expectedBytes = 0;
+  /** The handler was called, and has not answered yet. */
+  #handling = false;
+  #abort: AbortController | undefined;
+  #answer: HttpAnswer | undefined;
+  /** Of an answer that is being written as the client reads it. */
+  #unsent: Uint8Array | undefined;
+  #closeAfter = false;
+
+  constructor(context: ExchangeContext) {
+    this.#context = context;
+    this.#collected = new RequestBody(context.requestBudget);
+    this.#nothing = this.#collected.bytes();
+    this.body = this.#nothing;
+  }
+
+  header(name: string): string {
+    return this.#headers?.get(name) ?? '';
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    return this.#abort.signal;
+  }
+
+  /** Takes up a request. Everything that is needed of `request` is read here: it is gone when the
+   *  server's callback returns. */
+  begin(response: UwsResponse, request: UwsRequest, method: string): void {
+    this.#response = response;
+    response.onAborted(this.#onAborted);
+    this.method = method;
+    this.path = request.getUrl();
+    this.query = request.getQuery() ?? '';
+    this.host = request.getHeader('host');
+    this.contentType = request.getHeader('content-type');
+    this.target = request.getHeader('x-amz-target');
+    if (this.target === '') this.#keepHeaders(request);
+    this.#expectedBytes = Number(request.getHeader('content-length'));
+    this.#protocol = this.#context.protocolOf(this);
+    if (this.#expectedBytes > this.#context.bodyBytesMax) this.#refuseTooLarge();
+    else response.onData(this.#onData);
+  }
+
+  #keepHeaders(request: UwsRequest): void {
+    const headers = new Map<string, string>();
+    request.forEach((name, value) => headers.set(name, value));
+    this.#headers = headers;
+  }
+
+  readonly #onData = (chunk: ArrayBuffer, isLast: boolean): void => {
+    // What is left of a body that was refused is of no use.
+    if (this.#response === undefined || this.#answer !== undefined) return;
+    try {
+      if (this.#collected.length + chunk.byteLength > this.#context.bodyBytesMax) {
+        this.#refuseTooLarge();
+      } else if (!this.#collected.append(chunk, this.#expectedBytes)) {
+        const detail = 'The server holds too many requests at the moment.';
+        this.#refuse(new BrokerError('CAPSTAN_THROTTLED', detail));
+      } else if (isLast) {
+        this.body = this.#collected.bytes();
+        this.#handle();
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+
+  #handle(): void {
+    this.#handling = true;
+    const answer = this.#protocol!.handle(this);
+    if (answer instanceof Promise) answer.then(this.#onAnswer, this.#onFailure);
+    else this.#onAnswer(answer);
+  }
+
+  readonly #onAnswer = (answer: HttpAnswer): void => {
+    this.#handling = false;
+    this.#respond(answer);
+  };
+
+  readonly #onFailure = (error: unknown): void => {
+    this.#handling = false;
+    this.#fail(error);
+  };
+
+  /** What a handler threw is answered in its protocol's words. */
+  #fail(error: unknown): void {
+    this.#handling = false;
+    if (error instanceof BrokerError) return this.#refuse(error);
+    const { method, path, target } = this;
+    this.#context.logger.error({ error, method, path, target }, 'a request failed in its handler');
+    this.#refuse(new BrokerError('CAPSTAN_INTERNAL', 'The request failed inside the server.'));
+  }
+
+  #refuseTooLarge(): void {
+    const { bodyBytesMax } = this.#context;
+    const detail = `The request body is longer than ${bodyBytesMax} bytes.`;
+    this.#refuse(new BrokerError('CAPSTAN_BATCH_TOO_LARGE', detail));
+  }
+
+  #refuse(error: BrokerError): void {
+    if (this.#response === undefined) return this.#finish();
+    const unread = this.#expectedBytes - this.#collected.length;
+    // Of a body in chunks nobody knows where it ends.
+    this.#closeAfter = unread < 0 || unread > DISCARDED_BYTES_MAX;
+    try {
+      this.#respond(this.#protocol!.refuse(this, error));
+    } catch (defect) {
+      const { method, path, target } = this;
+      this.#context.logger.error({ error: defect, method, path, target }, 'a refusal failed');
+      this.#response.close();
+    }
+  }
+
+  #respond(answer: HttpAnswer): void {
+    if (this.#response === undefined) return this.#finish();
+    this.#answer = answer;
+    this.#response.cork(this.#write);
+  }
+
+  readonly #write = (): void => {
+    try {
+      this.#writeAnswer(this.#response!, this.#answer!);
+    } catch (error) {
+      const { method, path, target } = this;
+      this.#context.logger.error({ error, method, path, target }, 'an answer cannot be written');
+      this.#response?.close();
+    }
+  };
+
+  #writeAnswer(response: UwsResponse, answer: HttpAnswer): void {
+    const { status, contentType, headers, body } = answer;
+    const close = this.#closeAfter || this.#context.isClosing();
+    if (status !== 200) response.writeStatus(statusLine(status));
+    if (contentType !== '') response.writeHeader('Content-Type', contentType);
+    if (headers !== undefined) {
+      for (const [name, value] of headers) response.writeHeader(name, value);
+    }
+    if (body.length > WRITTEN_AT_ONCE_BYTES && this.method !== 'HEAD') {
+      return this.#beginSending(response, typeof body === 'string' ? Buffer.from(body) : body);
+    }
+    if (isBodyless(status)) response.endWithoutBody(undefined, close);
+    else if (this.method === 'HEAD') response.endWithoutBody(Buffer.byteLength(body), close);
+    else response.end(body, close);
+    this.#finish();
+  }
+
+  /** Writes what the connection takes; the rest stays here until the client has read that. */
+  #beginSending(response: UwsResponse, body: Uint8Array): void {
+    if (!this.#context.answerBudget.take(body.length)) {
+      this.#context.logger.warn(
+        { bytes: body.length },
+        'an answer is dropped: too many are unread',
+      );
+      response.close();
+      return;
+    }
+    this.#unsent = body;
+    if (!this.#send(response, body)) response.onWritable(this.#onWritable);
+  }
+
+  readonly #onWritable = (offset: number): boolean => {
+    const response = this.#response;
+    const body = this.#unsent;
+    if (response === undefined || body === undefined) return true;
+    return this.#send(response, body.subarray(offset), body.length);
+  };
+
+  #send(response: UwsResponse, rest: Uint8Array, total = rest.length): boolean {
+    const [taken, done] = response.tryEnd(rest, total);
+    if (done) this.#finish();
+    return taken;
+  }
+
+  readonly #onAborted = (): void => {
+    this.#response = undefined;
+    this.#abort?.abort();
+    if (!this.#handling) this.#finish();
+  };
+
+  /** Makes the exchange ready for another request. */
+  #finish(): void {
+    this.#response = undefined;
+    if (this.#unsent !== undefined) {
+      this.#context.answerBudget.giveBack(this.#unsent.length);
+      this.#unsent = undefined;
+    }
+    this.#collected.clear();
+    this.body = this.#nothing;
+    this.#headers = undefined;
+    this.#protocol = undefined;
+    this.#abort = undefined;
+    this.#answer = undefined;
+    this.#closeAfter = false;
+    this.#context.onDone(this);
+  }
+}
