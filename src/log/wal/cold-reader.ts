@@ -4,7 +4,7 @@
  * Invariant: no byte is handed out whose frame's checksum was not found right. */
 
 import { FrameReader } from './frame-reader.ts';
-import { corruption, type Segment } from './segment.ts';
+import { CorruptionError, type Segment } from './segment.ts';
 import type { Storage, StorageFile } from './storage.ts';
 
 const CURSORS_MAX = 4;
@@ -66,11 +66,11 @@ export class ColdReader {
       const { path: file } = segment;
       const what = 'a frame that was sound before is damaged now';
       cursor.close();
-      throw corruption({ file, offset: reader.offset, what });
+      throw new CorruptionError({ file, offset: reader.offset, what });
     }
     if (offset + length > reader.offset) {
       const { path: file } = segment;
-      throw corruption({ file, offset, what: `no record of ${length} bytes is here` });
+      throw new CorruptionError({ file, offset, what: `no record of ${length} bytes is here` });
     }
     this.buffer = reader.buffer;
     this.offset = reader.bufferIndex(offset);

@@ -4,7 +4,7 @@
  * Invariant: a folder with `capstan.json` is complete; that file is made before all the others. */
 
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { BrokerError } from '../../base/errors.ts';
 import { PARTITIONS_MAX } from '../../base/limits.ts';
@@ -70,6 +70,11 @@ export function partitionDirectory(folder: string, partition: number): string {
 
 export function catalogDirectory(folder: string): string {
   return join(folder, CATALOG_NAME);
+}
+
+/** Whether `folder` is one, sound or not. */
+export function isDataFolder(folder: string): boolean {
+  return existsSync(join(folder, METADATA_NAME));
 }
 
 /** Undefined when the folder is none yet. Looks without a lock. */

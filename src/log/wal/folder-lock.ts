@@ -39,6 +39,12 @@ export function lockFolder(folder: string): FolderLock {
   }
 }
 
+/** Throws CAPSTAN_DATA_FOLDER_LOCKED while a process holds `folder`. */
+export function requireUnlocked(folder: string): void {
+  const last = lastLock(folder);
+  if (last !== 0) requireStale(folder, last);
+}
+
 function hold(folder: string, number: number, identity: ProcessIdentity): FolderLock {
   removeLeftovers(folder, number);
   const path = lockPath(folder, number);

@@ -36,8 +36,8 @@ export class SegmentFolder {
     return this.#spares.length;
   }
 
-  /** Segments that can still be begun: the spares, and what free space is good for. The space of one
-   *  segment is left to others on the same disk. */
+  /** Segments that can still be begun: the spares, and what free space is good for. The space of
+   *  one segment is left to others on the same disk. */
   segmentsLeft(): number {
     if (this.#spares.length === 0) this.look();
     const free = this.#storage.freeBytes(this.directory);

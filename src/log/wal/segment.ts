@@ -53,9 +53,15 @@ export interface Damage {
   readonly what: string;
 }
 
-export function corruption(damage: Damage, cause?: unknown): BrokerError {
-  const { file, offset, what } = damage;
-  return new BrokerError('CAPSTAN_LOG_CORRUPT', `${file}, offset ${offset}: ${what}.`, { cause });
+/** CAPSTAN_LOG_CORRUPT, with the place. */
+export class CorruptionError extends BrokerError {
+  readonly damage: Damage;
+
+  constructor(damage: Damage, cause?: unknown) {
+    const { file, offset, what } = damage;
+    super('CAPSTAN_LOG_CORRUPT', `${file}, offset ${offset}: ${what}.`, { cause });
+    this.damage = damage;
+  }
 }
 
 /** One mark per so many bytes of a segment: where the first frame begins in them. */

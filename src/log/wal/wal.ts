@@ -29,7 +29,7 @@ import {
   viewOf,
 } from './record.ts';
 import { type RecoveredLog, type RecoveryReport, recoverLog } from './recovery.ts';
-import { corruption, type Segment } from './segment.ts';
+import { CorruptionError, type Segment } from './segment.ts';
 import { SegmentFolder } from './segment-folder.ts';
 import { NODE_STORAGE, type Storage, type StorageFile } from './storage.ts';
 
@@ -359,7 +359,7 @@ class Wal implements Log {
     }
     if (reader.offset === segment.end) return;
     const what = 'a frame that was sound before is damaged now';
-    throw corruption({ file: segment.path, offset: reader.offset, what });
+    throw new CorruptionError({ file: segment.path, offset: reader.offset, what });
   }
 
   #segmentOf(region: number): Segment {

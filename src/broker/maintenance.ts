@@ -1,0 +1,172 @@
+/* The maintenance pool: one thread of low priority for what a log needs done beside its traffic.
+ * Started when there is something to do, ended when there has been nothing for a while. Owned by
+ * the main thread.
+ *
+ * Invariants: one task runs at a time. Spares go before everything else: a log that finds none
+ * makes one itself, in the middle of its traffic. A task that fails costs time only, and is
+ * logged. */
+
+import { Piscina } from 'piscina';
+import { BrokerError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { ScrubResult, ScrubTask } from '../log/wal/maintenance-worker.ts';
+import type { Damage } from '../log/wal/segment.ts';
+import type { Preallocation } from '../log/wal/spares.ts';
+
+const LOG_WORKER = new URL('../log/wal/maintenance-worker.js', import.meta.url);
+/** The pool's thread ends when it has had nothing to do for so long. */
+const THREAD_IDLE_MS = 30_000;
+/** Each cold segment is read and checked so often. */
+const SCRUB_INTERVAL_MS = 24 * 3600 * 1000;
+/** Between two segments: reading them all at once would take the disk from the partitions. */
+const SCRUB_PACE_MS = 500;
+
+interface Task {
+  readonly worker: URL;
+  readonly name: string;
+  readonly argument: unknown;
+  readonly onStart: () => void;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Maintenance {
+  readonly #logger: Logger;
+  readonly #urgent: Task[] = [];
+  readonly #patient: Task[] = [];
+  #pool: Piscina | undefined;
+  #running: Promise<void> | undefined;
+  #closed = false;
+  /** Directories that a preallocation is waiting for. */
+  readonly #preallocating = new Set<string>();
+  readonly #logs = new Set<string>();
+  #scrubTimer: NodeJS.Timeout | undefined;
+  #scrubbing: Promise<readonly Damage[]> | undefined;
+  #damages: readonly Damage[] = [];
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** Makes spares for the log in a directory ahead of use, and remembers it for scrubbing. */
+  preallocate(preallocation: Preallocation): void {
+    const { directory } = preallocation;
+    this.#watch(directory);
+    if (this.#closed || this.#preallocating.has(directory)) return;
+    this.#preallocating.add(directory);
+    const made = this.#enqueue(this.#urgent, LOG_WORKER, 'preallocate', preallocation, () =>
+      this.#preallocating.delete(directory),
+    );
+    made.catch((error: unknown) => {
+      if (isClosed(error)) return;
+      this.#logger.warn({ err: error, directory }, 'no log segment could be made ahead of use');
+    });
+  }
+
+  /** Runs the function `name` of a worker's module when nothing urgent is to be done. */
+  run(worker: URL, name: string, argument: unknown): Promise<unknown> {
+    return this.#enqueue(this.#patient, worker, name, argument);
+  }
+
+  // Scrubbing.
+
+  /** What the last round of scrubbing has found damaged. */
+  get damages(): readonly Damage[] {
+    return this.#damages;
+  }
+
+  #watch(directory: string): void {
+    this.#logs.add(directory);
+    if (this.#scrubTimer !== undefined || this.#closed) return;
+    this.#scrubTimer = setInterval(() => void this.scrub(), SCRUB_INTERVAL_MS);
+    this.#scrubTimer.unref();
+  }
+
+  /** Reads and checks every cold segment of every log; resolves to the damages found. */
+  scrub(paceMs = SCRUB_PACE_MS): Promise<readonly Damage[]> {
+    this.#scrubbing ??= this.#scrub(paceMs).finally(() => {
+      this.#scrubbing = undefined;
+    });
+    return this.#scrubbing;
+  }
+
+  async #scrub(paceMs: number): Promise<readonly Damage[]> {
+    const found: Damage[] = [];
+    for (const directory of this.#logs) {
+      for (let from = 0; !this.#closed; ) {
+        const { scrubbed, damage } = await this.#scrubNext({ directory, from });
+        if (damage !== undefined) {
+          found.push(damage);
+          this.#logger.error(damage, 'a cold log segment is damaged');
+        }
+        if (scrubbed === undefined) break;
+        from = scrubbed + 1;
+        await new Promise((resolve) => setTimeout(resolve, paceMs).unref());
+      }
+    }
+    this.#damages = found;
+    return found;
+  }
+
+  async #scrubNext(task: ScrubTask): Promise<ScrubResult> {
+    try {
+      return (await this.run(LOG_WORKER, 'scrub', task)) as ScrubResult;
+    } catch (error) {
+      if (!isClosed(error))
+        this.#logger.warn({ err: error, ...task }, 'a log could not be scrubbed');
+      return { scrubbed: undefined, damage: undefined };
+    }
+  }
+
+  // Tasks.
+
+  #enqueue(
+    queue: Task[],
+    worker: URL,
+    name: string,
+    argument: unknown,
+    onStart: () => void = () => {},
+  ): Promise<unknown> {
+    if (this.#closed) return Promise.reject(closed());
+    return new Promise((resolve, reject) => {
+      queue.push({ worker, name, argument, onStart, resolve, reject });
+      this.#startNext();
+    });
+  }
+
+  #startNext(): void {
+    if (this.#running !== undefined) return;
+    const task = this.#urgent.shift() ?? this.#patient.shift();
+    if (task === undefined) return;
+    task.onStart();
+    const { worker, name } = task;
+    this.#pool ??= new Piscina({ minThreads: 0, maxThreads: 1, idleTimeout: THREAD_IDLE_MS });
+    this.#running = this.#pool
+      .run(task.argument, { filename: worker.href, name })
+      .then(task.resolve, task.reject)
+      .finally(() => {
+        this.#running = undefined;
+        this.#startNext();
+      });
+  }
+
+  /** Lets the task at hand end, and no other one begin. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#scrubTimer);
+    for (const task of [...this.#urgent.splice(0), ...this.#patient.splice(0)]) {
+      task.reject(closed());
+    }
+    await this.#running;
+    await this.#pool?.destroy();
+    this.#pool = undefined;
+  }
+}
+
+function closed(): BrokerError {
+  return new BrokerError('CAPSTAN_CLOSED', 'Maintenance has ended.');
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof BrokerError && error.code === 'CAPSTAN_CLOSED';
+}
