@@ -1,0 +1,102 @@
+/* Draws charts as SVG. */
+
+import type { BarChart, Chart, LineChart } from './chart.ts';
+import {
+  COLOURS,
+  HEIGHT,
+  label,
+  linearScale,
+  logScale,
+  page,
+  round,
+  rule,
+  type Scale,
+  shortNumber,
+  WIDTH,
+} from './svg.ts';
+
+const LEFT = 72;
+const RIGHT = 24;
+const TOP = 64;
+const BOTTOM = 56;
+const BAR_LABEL_WIDTH = 240;
+const BAR_HEIGHT = 22;
+const BAR_GAP = 10;
+
+function scaleOf(kind: 'linear' | 'log', values: readonly number[], listed: boolean): Scale {
+  const distinct = [...new Set(values)].toSorted((a, b) => a - b);
+  if (kind === 'linear') return linearScale(distinct.at(-1) ?? 1);
+  return logScale(distinct[0] ?? 1, distinct.at(-1) ?? 10, listed ? distinct : undefined);
+}
+
+function drawLines(chart: LineChart): string {
+  const points = chart.series.flatMap((series) => series.points);
+  const x = scaleOf(
+    chart.x.scale,
+    points.map(([value]) => value),
+    true,
+  );
+  const y = scaleOf(
+    chart.y.scale,
+    points.map(([, value]) => value),
+    false,
+  );
+  const right = WIDTH - RIGHT;
+  const bottom = HEIGHT - BOTTOM;
+  const atX = (value: number): number => LEFT + x.at(value) * (right - LEFT);
+  const atY = (value: number): number => bottom - y.at(value) * (bottom - TOP);
+  const parts: string[] = [];
+  for (const tick of y.ticks) {
+    parts.push(rule(LEFT, atY(tick), right, atY(tick), 'grid'));
+    parts.push(label(LEFT - 8, atY(tick) + 4, shortNumber(tick), { anchor: 'end' }));
+  }
+  for (const tick of x.ticks) {
+    parts.push(rule(atX(tick), bottom, atX(tick), bottom + 5, 'axis'));
+    parts.push(label(atX(tick), bottom + 20, shortNumber(tick), { anchor: 'middle' }));
+  }
+  parts.push(rule(LEFT, bottom, right, bottom, 'axis'));
+  parts.push(label((LEFT + right) / 2, HEIGHT - 14, chart.x.label, { anchor: 'middle' }));
+  const middle = (TOP + bottom) / 2;
+  parts.push(label(18, middle, chart.y.label, { anchor: 'middle', turned: true }));
+  let legendX = LEFT;
+  chart.series.forEach((series, i) => {
+    const colour = COLOURS[i % COLOURS.length]!;
+    const path = series.points.map(([px, py]) => `${round(atX(px))},${round(atY(py))}`).join(' ');
+    parts.push(`<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>`);
+    if (series.points.length <= 12) {
+      for (const [px, py] of series.points) {
+        parts.push(
+          `<circle cx="${round(atX(px))}" cy="${round(atY(py))}" r="3" fill="${colour}"/>`,
+        );
+      }
+    }
+    parts.push(`<rect x="${legendX}" y="40" width="12" height="4" rx="2" fill="${colour}"/>`);
+    parts.push(label(legendX + 18, 46, series.name));
+    legendX += 40 + series.name.length * 7;
+  });
+  return page(chart.title, HEIGHT, parts);
+}
+
+function drawBars(chart: BarChart): string {
+  const greatest = Math.max(...chart.bars.map(({ value }) => value), Number.MIN_VALUE);
+  const room = WIDTH - BAR_LABEL_WIDTH - RIGHT - 90;
+  const parts = chart.bars.flatMap(({ label: name, value, highlight = false }, i) => {
+    const top = 44 + i * (BAR_HEIGHT + BAR_GAP);
+    const width = Math.max(1, (value / greatest) * room);
+    const colour = highlight ? COLOURS[0] : '#8c959f';
+    const baseline = top + BAR_HEIGHT / 2 + 4;
+    return [
+      label(BAR_LABEL_WIDTH - 10, baseline, name, { anchor: 'end' }),
+      `<rect x="${BAR_LABEL_WIDTH}" y="${top}" width="${round(width)}" height="${BAR_HEIGHT}" ` +
+        `rx="3" fill="${colour}"/>`,
+      label(BAR_LABEL_WIDTH + width + 8, baseline, `${shortNumber(value)} ${chart.unit}`, {
+        className: 'value',
+      }),
+    ];
+  });
+  return page(chart.title, 56 + chart.bars.length * (BAR_HEIGHT + BAR_GAP), parts);
+}
+
+export function drawChart(chart: Chart): string {
+  return chart.kind === 'lines' ? drawLines(chart) : drawBars(chart);
+}

@@ -1,0 +1,139 @@
+/* What a scenario works with: servers and loads, how long and how often, and a place for rows. */
+
+import { join } from 'node:path';
+import type { Chart } from '../charts/chart.ts';
+import type { LoadName, LoadParameters } from '../loads/loads.ts';
+import { type LoadOptions, type LoadReport, runLoad } from './load.ts';
+import type { Point } from './load-contract.ts';
+import { type Reading, type Row, type RowPlan, rowOf, type Skipped } from './rows.ts';
+import { CapstanServer, type ServerOptions, type ServerPlace } from './server.ts';
+
+export const BODY_BYTES = 256; // of every scenario that does not vary it
+export const QUEUE = 'bench';
+
+/** By name: what a run recorded along its way. */
+export type Curves = ReadonlyMap<string, readonly Point[]>;
+
+export interface BenchOptions {
+  readonly quick: boolean;
+  readonly scratch: string;
+  /** Profiles of the server go here; undefined: none are taken. */
+  readonly profileDirectory?: string | undefined;
+  readonly repeats?: number | undefined;
+  readonly seconds?: number | undefined;
+  readonly onRow: (row: Row) => void;
+}
+
+export interface Scenario {
+  /** The name of its file. */
+  readonly name: string;
+  readonly summary: string;
+  /** Left out of `--quick`, or runs only when peers are asked for. */
+  readonly when?: 'not quick' | 'peers' | undefined;
+  run(bench: Bench): Promise<void>;
+  charts?(rows: readonly Row[], curves: Curves): readonly Chart[];
+}
+
+export class Bench {
+  readonly quick: boolean;
+  readonly scratch: string;
+  readonly warmupSeconds: number;
+  readonly seconds: number;
+  readonly repeats: number;
+  readonly rows: Row[] = [];
+  readonly skipped: Skipped[] = [];
+  readonly curves = new Map<string, readonly Point[]>();
+  readonly #scenario: string;
+  readonly #options: BenchOptions;
+  readonly #place: ServerPlace;
+
+  constructor(scenario: string, options: BenchOptions) {
+    this.#scenario = scenario;
+    this.#options = options;
+    this.quick = options.quick;
+    this.scratch = options.scratch;
+    this.warmupSeconds = options.quick ? 0.7 : 2;
+    this.seconds = options.seconds ?? (options.quick ? 1.5 : 5);
+    this.repeats = options.repeats ?? (options.quick ? 1 : 3);
+    const { profileDirectory } = options;
+    this.#place = {
+      scratch: options.scratch,
+      nodeArguments:
+        profileDirectory === undefined
+          ? []
+          : ['--cpu-prof', '--cpu-prof-dir', join(profileDirectory, scenario)],
+    };
+  }
+
+  /** Of values that a scenario goes through: all, or in a quick run the few that say most. */
+  values<T>(all: readonly T[], quick: readonly T[]): readonly T[] {
+    return this.quick ? quick : all;
+  }
+
+  async withServer<T>(
+    options: ServerOptions,
+    use: (server: CapstanServer) => Promise<T>,
+  ): Promise<T> {
+    const server = await CapstanServer.start(options, this.#place);
+    let result: T;
+    try {
+      result = await use(server);
+    } catch (error) {
+      await server.remove();
+      throw error;
+    }
+    await server.close();
+    return result;
+  }
+
+  load<N extends LoadName>(
+    load: N,
+    parameters: LoadParameters<N>,
+    options?: LoadOptions,
+  ): Promise<LoadReport> {
+    const nodeArguments = options?.serverPid === undefined ? this.#place.nodeArguments : [];
+    return runLoad(load, parameters, { nodeArguments, ...options });
+  }
+
+  /** Measures several figures in the same runs. */
+  async measureAll<K extends string>(
+    plans: Readonly<Record<K, RowPlan>>,
+    run: () => Promise<Readonly<Record<K, Reading>>>,
+    repeats = this.repeats,
+  ): Promise<Readonly<Record<K, Row>>> {
+    const readings: Readonly<Record<K, Reading>>[] = [];
+    while (readings.length < repeats) readings.push(await run());
+    const keys = Object.keys(plans) as K[];
+    const rows = keys.map((key) => {
+      const ofKey = readings.map((reading) => reading[key]);
+      const row = rowOf(this.#scenario, plans[key], ofKey);
+      this.rows.push(row);
+      this.#options.onRow(row);
+      return [key, row] as const;
+    });
+    return Object.fromEntries(rows) as Record<K, Row>;
+  }
+
+  async measure(plan: RowPlan, run: () => Promise<Reading>, repeats?: number): Promise<Row> {
+    const { row } = await this.measureAll(
+      { row: plan },
+      async () => ({ row: await run() }),
+      repeats,
+    );
+    return row;
+  }
+
+  curve(name: string, points: readonly Point[]): void {
+    this.curves.set(name, points);
+  }
+
+  skip(name: string, reason: string): void {
+    this.skipped.push({ name, reason });
+  }
+}
+
+/** The reading of a run's throughput. */
+export function throughputOf(report: LoadReport): Reading {
+  const { perSecond, serverCpuUsPerMessage, loadCpuUsPerMessage } = report;
+  return { figure: perSecond, serverCpuUsPerMessage, loadCpuUsPerMessage };
+}

@@ -1,0 +1,94 @@
+/* The same request over and over through autocannon: sends to a queue, or a POST to any address.
+ * Sequence numbers are written into the request's bytes in place. Afterwards, off the clock, what
+ * was sent is received, deleted and counted over plain connections. */
+
+import autocannon from 'autocannon';
+import type { DriverOptions } from '../drivers/driver.ts';
+import { openDriver } from '../drivers/drivers.ts';
+import { SEQUENCE_MARK } from '../drivers/http-lanes.ts';
+import { sqsHeaders, sqsSend } from '../drivers/sqs-json.ts';
+import { fillerText } from '../harness/bodies.ts';
+import { RequestTemplate } from '../harness/http-connection.ts';
+import type { Load } from '../harness/load-contract.ts';
+import { Lanes } from './lanes.ts';
+
+const DRAIN_RECEIVERS = 16;
+
+export interface AutocannonPostParameters {
+  readonly options: DriverOptions;
+  readonly connections: number;
+  /** Undefined: the requests go to a queue; else there, and nothing is counted. */
+  readonly plainUrl?: string | undefined;
+  readonly warmupRequests: number;
+  readonly requests: number;
+}
+
+/** What autocannon's clients have beyond their typed interface. */
+interface RequestingClient {
+  on(event: 'request', listener: () => void): unknown;
+  getRequestBuffer(): Buffer;
+}
+
+/** Counts the requests and numbers their messages. */
+class Shooter {
+  sequence = 0;
+  readonly #parameters: AutocannonPostParameters;
+
+  constructor(parameters: AutocannonPostParameters) {
+    this.#parameters = parameters;
+  }
+
+  /** Resolves once `amount` requests are answered. */
+  async shoot(amount: number): Promise<void> {
+    const { options, connections, plainUrl } = this.#parameters;
+    const body = SEQUENCE_MARK + fillerText(options.bodyBytes);
+    const { action, input } = sqsSend(options, Array(options.batch).fill(body), 0);
+    const result = await autocannon({
+      url: plainUrl ?? options.url,
+      method: 'POST',
+      headers: sqsHeaders(action),
+      body: JSON.stringify(input),
+      connections,
+      amount,
+      setupClient: (client) => this.#number(client as unknown as RequestingClient),
+    });
+    if (result.non2xx + result.errors + result.timeouts > 0 || result['2xx'] !== amount) {
+      throw new Error(`Of ${amount} requests ${result['2xx']} were accepted.`);
+    }
+  }
+
+  #number(client: RequestingClient): void {
+    let template: RequestTemplate | undefined;
+    client.on('request', () => {
+      // The buffer exists by the first request, and is this client's own.
+      template ??= new RequestTemplate(client.getRequestBuffer(), SEQUENCE_MARK);
+      template.numbered(this.sequence);
+      this.sequence += this.#parameters.options.batch;
+    });
+  }
+}
+
+export const load: Load<AutocannonPostParameters> = async (parameters, context) => {
+  const { options, plainUrl, requests } = parameters;
+  const driver = plainUrl === undefined ? await openDriver('sqs-json', options) : undefined;
+  const shooter = new Shooter(parameters);
+  await shooter.shoot(parameters.warmupRequests);
+  await context.begin();
+  await shooter.shoot(requests);
+  context.end();
+  const messages = requests * options.batch;
+  if (driver === undefined) return { messages };
+  const lanes = new Lanes(driver, {
+    batch: options.batch,
+    senders: 0,
+    receivers: DRAIN_RECEIVERS,
+    openMax: 0,
+    firstSequence: 0,
+    messagesMax: shooter.sequence,
+  });
+  lanes.takeUp(shooter.sequence);
+  await lanes.startReceivers();
+  await lanes.drain();
+  await driver.close();
+  return { messages, ledger: lanes.ledger.snapshot() };
+};

@@ -1,0 +1,34 @@
+/* Sends only, closed loop, as fast as it goes. Afterwards, off the clock, everything is received
+ * and deleted, and counted. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openDriver } from '../drivers/drivers.ts';
+import type { Load } from '../harness/load-contract.ts';
+import type { CycleParameters } from './cycle.ts';
+import { Lanes, SEQUENCES_PER_PROCESS } from './lanes.ts';
+
+export const load: Load<Omit<CycleParameters, 'openMax'>> = async (parameters, context) => {
+  const { driver: name, options, senders, receivers } = parameters;
+  const driver = await openDriver(name, options);
+  const lanes = new Lanes(driver, {
+    batch: options.batch,
+    senders,
+    receivers,
+    openMax: Number.POSITIVE_INFINITY,
+    firstSequence: context.index * SEQUENCES_PER_PROCESS,
+    messagesMax: Number.POSITIVE_INFINITY,
+  });
+  await lanes.startSenders();
+  await sleep(parameters.warmupSeconds * 1000);
+  await context.begin();
+  const before = lanes.ledger.sent.count;
+  await sleep(parameters.seconds * 1000);
+  const messages = lanes.ledger.sent.count - before;
+  context.end();
+  lanes.stopSending();
+  await lanes.sentAll();
+  await lanes.startReceivers();
+  await lanes.drain();
+  await driver.close();
+  return { messages, ledger: lanes.ledger.snapshot() };
+};

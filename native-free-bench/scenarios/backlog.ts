@@ -1,0 +1,181 @@
+/* A queue whose consumers are down: it fills, waits, survives a kill and a stop, and drains. The
+ * steps are shared by the scenarios of each size. */
+
+import { openDriver } from '../drivers/drivers.ts';
+import type { Bench, Scenario } from '../harness/bench.ts';
+import { Ledger, type LedgerSnapshot } from '../harness/ledger.ts';
+import { type LoadReport, requireBalance } from '../harness/load.ts';
+import type { Point } from '../harness/load-contract.ts';
+import { residentBytes } from '../harness/process-usage.ts';
+import type { CapstanServer } from '../harness/server.ts';
+import { driverOptions, FSYNC } from './standard.ts';
+
+const MIB = 1024 * 1024;
+const LANES = 16;
+const RESTART_TIMEOUT_MS = 60_000;
+const SHALLOW_MESSAGES = 100_000; // whose drain is that of a queue that never grew
+
+export interface BacklogSettings {
+  /** As in `1 M waiting messages`. */
+  readonly name: string;
+  readonly messages: number;
+  readonly bodyBytes: number;
+  readonly batch: number;
+  readonly targets: {
+    readonly memoryMib?: number;
+    readonly drainPerSecond?: number;
+    readonly drainRatio?: number;
+    readonly restartSeconds?: number;
+  };
+}
+
+interface Backlog {
+  readonly fill: LoadReport;
+  readonly memoryMib: number;
+  readonly afterKillSeconds: number;
+  readonly afterStopSeconds: number;
+  readonly drain: LoadReport;
+}
+
+function half(
+  bench: Bench,
+  server: CapstanServer,
+  way: 'fill' | 'drain',
+  settings: BacklogSettings,
+  messages: number,
+): Promise<LoadReport> {
+  const { bodyBytes, batch } = settings;
+  const options = driverOptions(server.socketUrl, { bodyBytes, batch, connections: 4 });
+  const parameters = { driver: 'websocket', options, way, messages, lanes: LANES } as const;
+  return bench.load('backlog', parameters, { serverPid: server.pid, balanced: false });
+}
+
+/** From the start of the process to a message in hand. The message is deleted, and counted. */
+async function restartSeconds(
+  server: CapstanServer,
+  how: 'stop' | 'kill',
+  settings: BacklogSettings,
+): Promise<{ seconds: number; ledger: LedgerSnapshot }> {
+  const options = driverOptions(server.httpUrl, { bodyBytes: settings.bodyBytes });
+  await server.restart(how);
+  const startedAt = performance.now();
+  const ledger = new Ledger();
+  while (performance.now() - startedAt < RESTART_TIMEOUT_MS) {
+    // Refused connections and answers of a server that is not ready yet are asked again at once.
+    const driver = await openDriver('sqs-json', options).catch(() => undefined);
+    const receiver = await driver?.receiver();
+    const received = await receiver?.receive(1).catch(() => undefined);
+    if (receiver !== undefined && received !== undefined && received.sequences.length > 0) {
+      const seconds = (performance.now() - startedAt) / 1000;
+      ledger.received.addAll(received.sequences);
+      await receiver.delete(received.receipts);
+      ledger.deleted.addAll(received.sequences);
+      await driver?.close();
+      return { seconds, ledger: ledger.snapshot() };
+    }
+    await driver?.close();
+  }
+  throw new Error(`No message within ${RESTART_TIMEOUT_MS} ms of the restart.`);
+}
+
+async function fillAndDrain(bench: Bench, settings: BacklogSettings): Promise<Backlog> {
+  const { messages, name } = settings;
+  return bench.withServer({}, async (server) => {
+    const fill = await half(bench, server, 'fill', settings, messages);
+    const memoryMib = (residentBytes(server.pid) ?? Number.NaN) / MIB;
+    const kill = await restartSeconds(server, 'kill', settings);
+    const stop = await restartSeconds(server, 'stop', settings);
+    const taken = kill.ledger.deleted.count + stop.ledger.deleted.count;
+    const drain = await half(bench, server, 'drain', settings, messages - taken);
+    requireBalance(name, [fill.ledger!, kill.ledger, stop.ledger, drain.ledger!]);
+    return {
+      fill,
+      memoryMib,
+      afterKillSeconds: kill.seconds,
+      afterStopSeconds: stop.seconds,
+      drain,
+    };
+  });
+}
+
+async function shallowDrain(bench: Bench, settings: BacklogSettings): Promise<number> {
+  return bench.withServer({}, async (server) => {
+    const messages = Math.min(SHALLOW_MESSAGES, settings.messages / 10);
+    const fill = await half(bench, server, 'fill', settings, messages);
+    const drain = await half(bench, server, 'drain', settings, messages);
+    requireBalance(settings.name, [fill.ledger!, drain.ledger!]);
+    return drain.perSecond;
+  });
+}
+
+/** The rate over the last tenth of a curve against that over its first. */
+function endOverStart(curve: readonly Point[]): number {
+  const tenth = Math.max(1, Math.floor(curve.length / 10));
+  const mean = (points: readonly Point[]): number =>
+    points.reduce((sum, [, rate]) => sum + rate, 0) / points.length;
+  return mean(curve.slice(-tenth)) / mean(curve.slice(0, tenth));
+}
+
+function plans({ name, targets }: BacklogSettings) {
+  const plan = (what: string, unit: string, better: 'more' | 'less', target?: number) => ({
+    name: `${name}: ${what}`,
+    parameters: { figure: what },
+    durability: FSYNC,
+    unit,
+    better,
+    target,
+  });
+  return {
+    fill: plan('enqueue rate', 'msg/s', 'more'),
+    fillEnd: plan('enqueue rate of the last tenth against the first', 'of it', 'more', 0.8),
+    memory: plan('resident memory', 'MiB', 'less', targets.memoryMib),
+    kill: plan('restart to first receive, after SIGKILL', 's', 'less', targets.restartSeconds),
+    stop: plan('restart to first receive, after a stop', 's', 'less', targets.restartSeconds),
+    drain: plan('drain rate', 'msg/s', 'more', targets.drainPerSecond),
+    ratio: plan("drain rate against a shallow queue's", 'of it', 'more', targets.drainRatio),
+  };
+}
+
+/** Runs once: a backlog is long enough to be its own average. */
+export async function measureBacklog(bench: Bench, settings: BacklogSettings): Promise<void> {
+  const reading = (report: LoadReport) => ({
+    figure: report.perSecond,
+    serverCpuUsPerMessage: report.serverCpuUsPerMessage,
+    loadCpuUsPerMessage: report.loadCpuUsPerMessage,
+  });
+  await bench.measureAll(
+    plans(settings),
+    async () => {
+      const shallow = await shallowDrain(bench, settings);
+      const { fill, memoryMib, afterKillSeconds, afterStopSeconds, drain } = await fillAndDrain(
+        bench,
+        settings,
+      );
+      bench.curve(`${settings.name}: enqueue`, fill.curve);
+      bench.curve(`${settings.name}: drain`, drain.curve);
+      return {
+        fill: reading(fill),
+        fillEnd: { figure: endOverStart(fill.curve) },
+        memory: { figure: memoryMib },
+        kill: { figure: afterKillSeconds },
+        stop: { figure: afterStopSeconds },
+        drain: reading(drain),
+        ratio: { figure: drain.perSecond / shallow },
+      };
+    },
+    1,
+  );
+}
+
+export function backlogCharts(name: string, title: string): NonNullable<Scenario['charts']> {
+  return (_, curves) => [
+    {
+      kind: 'lines',
+      name,
+      title,
+      x: { label: 'messages dealt with', scale: 'linear' },
+      y: { label: 'messages per second', scale: 'linear' },
+      series: [...curves].map(([curve, points]) => ({ name: curve.split(': ').at(-1)!, points })),
+    },
+  ];
+}

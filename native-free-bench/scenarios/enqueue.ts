@@ -1,0 +1,43 @@
+/* How fast messages become durable when nobody receives them, by batch size. */
+
+import { seriesOver } from '../charts/from-rows.ts';
+import { type Scenario, throughputOf } from '../harness/bench.ts';
+import { cycleParameters, FSYNC } from './standard.ts';
+
+const TARGET_PER_SECOND = 600_000; // best batching
+const BEST_BATCH = 500;
+
+export const scenario: Scenario = {
+  name: 'enqueue',
+  summary: 'WebSocket: durable enqueue without consumers, by batch size.',
+  run: async (bench) => {
+    for (const batch of bench.values([1, 10, 100, BEST_BATCH, 1000], [100, BEST_BATCH])) {
+      await bench.measure(
+        {
+          name: `WebSocket, durable enqueue, batches of ${batch}`,
+          parameters: { api: 'websocket', batch },
+          durability: FSYNC,
+          unit: 'msg/s',
+          better: 'more',
+          target: batch === BEST_BATCH ? TARGET_PER_SECOND : undefined,
+        },
+        () =>
+          bench.withServer({}, async (server) => {
+            const settings = { driver: 'websocket', batch, connections: 4 } as const;
+            const parameters = cycleParameters(bench, server.socketUrl, settings);
+            return throughputOf(await bench.load('enqueue', parameters, { serverPid: server.pid }));
+          }),
+      );
+    }
+  },
+  charts: (rows) => [
+    {
+      kind: 'lines',
+      name: 'enqueue',
+      title: 'Durable enqueue by batch size',
+      x: { label: 'messages per call', scale: 'log' },
+      y: { label: 'messages per second', scale: 'linear' },
+      series: seriesOver(rows, 'batch', 'api'),
+    },
+  ],
+};

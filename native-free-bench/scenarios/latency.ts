@@ -1,0 +1,123 @@
+/* Latency at a fixed rate of arrivals: at 2,000 single messages a second, at half of the peak, and
+ * along the way there. Enqueue: from when a message was due until it is acknowledged. Dequeue: from
+ * when it was due until a waiting consumer has it. */
+
+import type { Chart } from '../charts/chart.ts';
+import { seriesOver } from '../charts/from-rows.ts';
+import type { Bench, Scenario } from '../harness/bench.ts';
+import type { LoadReport } from '../harness/load.ts';
+import type { Reading, Row } from '../harness/rows.ts';
+import { driverOptions, FSYNC, type RemoteDriver, remoteCycle, urlFor } from './standard.ts';
+
+const STEADY_PER_SECOND = 2_000;
+const STEADY_TARGETS_MS = { enqueue: 0.7, dequeue: 1 };
+const HALF_TARGETS_MS = { enqueue: 3, dequeue: 3 };
+const SENDERS = { websocket: 1024, http: 128 };
+const RECEIVERS = { websocket: 4, http: 16 };
+
+interface Arrivals {
+  readonly driver: RemoteDriver;
+  readonly messagesPerSecond: number;
+  readonly batch: number;
+}
+
+function run(bench: Bench, { driver, messagesPerSecond, batch }: Arrivals): Promise<LoadReport> {
+  const transport = driver === 'websocket' ? 'websocket' : 'http';
+  return bench.withServer({}, (server) =>
+    bench.load(
+      'latency',
+      {
+        driver,
+        options: driverOptions(urlFor(driver, server), { batch, connections: 2 }),
+        messagesPerSecond,
+        senders: SENDERS[transport],
+        receivers: RECEIVERS[transport],
+        receiveMax: driver === 'websocket' ? 100 : 10,
+        warmupSeconds: Math.max(1, bench.warmupSeconds),
+        seconds: bench.seconds,
+      },
+      { serverPid: server.pid },
+    ),
+  );
+}
+
+function readings(report: LoadReport): Record<'enqueue' | 'dequeue', Reading> {
+  const { serverCpuUsPerMessage, loadCpuUsPerMessage } = report;
+  const reading = (name: string): Reading => {
+    const { p50, p999, max } = report.latencies[name]!.percentiles();
+    const lag = report.latencies['lag']!.quantileMs(0.99);
+    const ms = (value: number) => value.toFixed(2);
+    return {
+      figure: report.latencies[name]!.quantileMs(0.99),
+      serverCpuUsPerMessage,
+      loadCpuUsPerMessage,
+      note: `p50 ${ms(p50)}, p99.9 ${ms(p999)}, max ${ms(max)}; of it the load's lag ${ms(lag)}`,
+    };
+  };
+  return { enqueue: reading('enqueue'), dequeue: reading('dequeue') };
+}
+
+async function measure(
+  bench: Bench,
+  arrivals: Arrivals,
+  name: string,
+  targets?: { readonly enqueue: number; readonly dequeue: number },
+): Promise<void> {
+  const { driver, messagesPerSecond, batch } = arrivals;
+  const plan = (figure: 'enqueue' | 'dequeue') => ({
+    name: `${name}: p99 ${figure}`,
+    parameters: { driver, rate: Math.round(messagesPerSecond), batch, figure },
+    durability: FSYNC,
+    unit: 'ms',
+    better: 'less' as const,
+    target: targets?.[figure],
+  });
+  await bench.measureAll({ enqueue: plan('enqueue'), dequeue: plan('dequeue') }, async () =>
+    readings(await run(bench, arrivals)),
+  );
+}
+
+function charts(rows: readonly Row[]): readonly Chart[] {
+  const singles = rows.filter(
+    ({ parameters: { driver, batch } }) => driver === 'websocket' && batch === 1,
+  );
+  return [
+    {
+      kind: 'lines',
+      name: 'latency',
+      title: 'WebSocket: p99 latency of single messages by load',
+      x: { label: 'messages per second', scale: 'log' },
+      y: { label: 'milliseconds', scale: 'log' },
+      series: seriesOver(singles, 'rate', 'figure'),
+    },
+  ];
+}
+
+export const scenario: Scenario = {
+  name: 'latency',
+  summary: 'p99 of enqueue and dequeue at fixed rates, open loop.',
+  run: async (bench) => {
+    const steady = { messagesPerSecond: STEADY_PER_SECOND, batch: 1 };
+    await measure(
+      bench,
+      { ...steady, driver: 'websocket' },
+      'WebSocket, 2,000 msg/s',
+      STEADY_TARGETS_MS,
+    );
+    await measure(bench, { ...steady, driver: 'sqs-json' }, 'SQS, 2,000 msg/s');
+    for (const batch of [1, 100]) {
+      const settings = { driver: 'websocket', batch, connections: 4 } as const;
+      const { perSecond } = await remoteCycle(bench, {}, settings);
+      for (const share of bench.values([0.25, 0.5, 0.75], [0.5])) {
+        const arrivals = { driver: 'websocket', messagesPerSecond: perSecond * share, batch };
+        await measure(
+          bench,
+          arrivals as Arrivals,
+          `WebSocket, batches of ${batch}, ${share} of the peak of ${Math.round(perSecond)} msg/s`,
+          share === 0.5 ? HALF_TARGETS_MS : undefined,
+        );
+      }
+    }
+  },
+  charts,
+};

@@ -1,0 +1,64 @@
+/* The native protocol: enqueue, receive and delete, by batch size. */
+
+import { seriesOver } from '../charts/from-rows.ts';
+import { type Scenario, throughputOf } from '../harness/bench.ts';
+import { FSYNC, remoteCycle } from './standard.ts';
+
+const TARGET_PER_SECOND = 500_000; // at batches of 100
+const TARGET_CPU_US = 3;
+
+export const scenario: Scenario = {
+  name: 'websocket-cycle',
+  summary: 'WebSocket: enqueue, receive and delete over the native protocol, by batch size.',
+  run: async (bench) => {
+    for (const batch of [1, 10, 100]) {
+      const parameters = { api: 'websocket', batch };
+      const name = `WebSocket, batches of ${batch}, full cycle`;
+      await bench.measureAll(
+        {
+          throughput: {
+            name,
+            parameters: { ...parameters, figure: 'throughput' },
+            durability: FSYNC,
+            unit: 'msg/s',
+            better: 'more',
+            target: batch === 100 ? TARGET_PER_SECOND : undefined,
+          },
+          cpu: {
+            name: `${name}: server CPU`,
+            parameters: { ...parameters, figure: 'cpu' },
+            durability: FSYNC,
+            unit: 'us/msg',
+            better: 'less',
+            target: batch === 100 ? TARGET_CPU_US : undefined,
+          },
+        },
+        async () => {
+          const report = await remoteCycle(
+            bench,
+            {},
+            { driver: 'websocket', batch, connections: 4 },
+          );
+          return {
+            throughput: throughputOf(report),
+            cpu: { figure: report.serverCpuUsPerMessage ?? Number.NaN },
+          };
+        },
+      );
+    }
+  },
+  charts: (rows) => [
+    {
+      kind: 'lines',
+      name: 'websocket-cycle',
+      title: 'WebSocket: full cycles by batch size',
+      x: { label: 'messages per call', scale: 'log' },
+      y: { label: 'messages per second', scale: 'linear' },
+      series: seriesOver(
+        rows.filter(({ parameters }) => parameters['figure'] === 'throughput'),
+        'batch',
+        'api',
+      ),
+    },
+  ],
+};
