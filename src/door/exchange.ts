@@ -19,6 +19,12 @@ const WRITTEN_AT_ONCE_BYTES = 64 * 1024;
  *  gets to read its answer; with a longer one the connection is closed. */
 const DISCARDED_BYTES_MAX = 32 * 1024 * 1024;
 
+/** The server's parser gives up on a longer declared length when our callback returns, and throws
+ *  away what is corked then. White space up to more than it corks, at the end of an error's JSON or
+ *  XML, makes it write the answer before that. */
+const PARSER_BYTES_MAX = 999_999_999;
+const FLUSHED_CHARS = 32 * 1024;
+
 /** What all exchanges of a server share. */
 export interface ExchangeContext {
   readonly bodyBytesMax: number;
@@ -185,12 +191,19 @@ export class Exchange implements HttpRequest {
     if (headers !== undefined) {
       for (const [name, value] of headers) response.writeHeader(name, value);
     }
-    if (body.length > WRITTEN_AT_ONCE_BYTES && this.method !== 'HEAD') {
+    if (this.method === 'HEAD' || isBodyless(status)) {
+      if (close) response.writeHeader('Connection', 'close');
+      if (!isBodyless(status)) {
+        response.writeHeader('Content-Length', String(Buffer.byteLength(body)));
+      }
+      response.endWithoutBody();
+    } else if (body.length > WRITTEN_AT_ONCE_BYTES) {
       return this.#beginSending(response, typeof body === 'string' ? Buffer.from(body) : body);
+    } else if (this.#expectedBytes > PARSER_BYTES_MAX) {
+      response.end(String(body).padEnd(FLUSHED_CHARS), true);
+    } else {
+      response.end(body, close);
     }
-    if (isBodyless(status)) response.endWithoutBody(undefined, close);
-    else if (this.method === 'HEAD') response.endWithoutBody(Buffer.byteLength(body), close);
-    else response.end(body, close);
     this.#finish();
   }
 
