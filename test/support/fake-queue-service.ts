@@ -129,6 +129,8 @@ export class FakeQueueService implements QueueService {
 
   #delivered(message: OutgoingMessage, sequence: number): Held['message'] {
     const id = new Uint8Array(16);
+    id[6] = 0x70; // A UUID of version 7, as the real ones are.
+    id[8] = 0x80;
     new DataView(id.buffer).setUint32(12, sequence);
     const body = bytesOf(message.body);
     return {
