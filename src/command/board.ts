@@ -145,6 +145,10 @@ export class Board {
     return this.#sum(row, IN_FLIGHT);
   }
 
+  inFlightIn(partition: number, row: number): number {
+    return this.#words[this.#countsAt(partition, row) + IN_FLIGHT]!;
+  }
+
   delayed(row: number): number {
     return this.#sum(row, DELAYED);
   }

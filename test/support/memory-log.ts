@@ -172,7 +172,8 @@ export class MemoryLog implements Log {
     return (this.currentRegion - this.firstRegion + 1) * this.regionBytes;
   }
 
-  scan(region: number, handler: ReplayHandler): void {
+  scan(from: LogPosition, _bytesMax: number, handler: ReplayHandler): undefined {
+    const region = Math.floor(from / this.regionBytes);
     for (const { bytes, position } of this.#storage.records) {
       if (Math.floor(position / this.regionBytes) === region) lend(handler, bytes, position);
     }

@@ -346,18 +346,21 @@ class Wal implements Log {
     this.readOffset = this.#cold.offset;
   }
 
-  scan(region: number, handler: ReplayHandler): void {
-    const segment = this.#segmentOf(region);
+  scan(position: LogPosition, bytesMax: number, handler: ReplayHandler): LogPosition | undefined {
+    const segment = this.#segmentOf(Math.floor(position / this.regionBytes));
+    const from = Math.max(position % this.regionBytes, SEGMENT_HEADER_BYTES);
     this.#scanner ??= new FrameReader(SCAN_BYTES);
     const reader = this.#scanner;
     const file = this.#storage.open(segment.path, 'read');
     try {
-      reader.open(file, segment.header, SEGMENT_HEADER_BYTES, segment.end);
-      while (reader.next()) reader.forEachRecord(handler);
+      reader.open(file, segment.header, from, segment.end);
+      while (reader.offset - from < bytesMax && reader.next()) reader.forEachRecord(handler);
     } finally {
       file.close();
     }
-    if (reader.offset === segment.end) return;
+    if (reader.offset === segment.end) return undefined;
+    if (reader.offset - from >= bytesMax)
+      return position - (position % this.regionBytes) + reader.offset;
     const what = 'a frame that was sound before is damaged now';
     throw new CorruptionError({ file: segment.path, offset: reader.offset, what });
   }
