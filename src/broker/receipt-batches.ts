@@ -1,0 +1,167 @@
+/* Deletes and visibility changes: receipts are checked, sorted by partition, and sent as one frame
+ * each. A receipt that is not ours fails alone. */
+
+import { ERRORS, type ErrorCode, errorCodeOf } from '../base/errors.ts';
+import { BATCH_ENTRIES_MAX } from '../base/limits.ts';
+import * as codec from '../command/command-codec.ts';
+import { RECEIPT_BYTES } from '../command/receipt.ts';
+import { Delivered } from './delivered.ts';
+import type { PartitionHandle } from './partition-handle.ts';
+import type { ReceiptCodec } from './receipt-handle.ts';
+import { type Deferred, deferred, type ReceiptSink, ReceiptsRequest } from './requests.ts';
+import type { ReceiptSource } from './service.ts';
+
+const TIMEOUT_BYTES = 4;
+const INVALID: ErrorCode = errorCodeOf(ERRORS.CAPSTAN_RECEIPT_HANDLE_INVALID.number);
+/** In `partitions`: the receipt is not ours. */
+const NOWHERE = -1;
+
+export class ReceiptBatches {
+  readonly #handles: readonly PartitionHandle[];
+  readonly #receipts: ReceiptCodec;
+  readonly #flushSoon: () => void;
+  // What the receipts of the call at hand say; one row each.
+  readonly #partitions = new Int32Array(BATCH_ENTRIES_MAX);
+  readonly #slots = new Uint32Array(BATCH_ENTRIES_MAX);
+  readonly #sequences = new Uint32Array(BATCH_ENTRIES_MAX);
+  readonly #deliveries = new Uint32Array(BATCH_ENTRIES_MAX);
+
+  constructor(handles: readonly PartitionHandle[], receipts: ReceiptCodec, flushSoon: () => void) {
+    this.#handles = handles;
+    this.#receipts = receipts;
+    this.#flushSoon = flushSoon;
+  }
+
+  /** `op` is OP_DELETE, or OP_CHANGE_VISIBILITY with `timeoutsMs`. */
+  send(
+    op: number,
+    queueId: number,
+    receipts: readonly ReceiptSource[],
+    timeoutsMs: readonly number[] | undefined,
+  ): Promise<(ErrorCode | undefined)[]> {
+    const count = receipts.length;
+    if (count === 0) return Promise.resolve([]);
+    const batch = new ReceiptBatch(count);
+    const mixed = this.#read(queueId, receipts, batch);
+    const first = this.#partitions[0]!;
+    if (!mixed && first !== NOWHERE) {
+      batch.expect(1);
+      this.#write(first, op, queueId, count, undefined, timeoutsMs, batch);
+    } else {
+      this.#sendParts(op, queueId, count, timeoutsMs, batch);
+    }
+    this.#flushSoon();
+    return batch.promise;
+  }
+
+  /** Reads every receipt into the columns; true when they are of more than one partition. */
+  #read(queueId: number, receipts: readonly ReceiptSource[], batch: ReceiptBatch): boolean {
+    const codecOfReceipts = this.#receipts;
+    let mixed = false;
+    for (let i = 0; i < receipts.length; i++) {
+      const receipt = receipts[i]!;
+      if (receipt instanceof Delivered && receipt.frame.queueId === queueId) {
+        this.#partitions[i] = receipt.frame.partition;
+        this.#slots[i] = receipt.slot;
+        this.#sequences[i] = receipt.sequenceNumber;
+        this.#deliveries[i] = receipt.delivery;
+      } else {
+        const handle = typeof receipt === 'string' ? receipt : receipt.receiptHandle;
+        const known = codecOfReceipts.decode(handle, queueId);
+        const partition = known ? codecOfReceipts.partition : NOWHERE;
+        if (partition >= 0 && partition < this.#handles.length) {
+          this.#partitions[i] = partition;
+          this.#slots[i] = codecOfReceipts.slot;
+          this.#sequences[i] = codecOfReceipts.sequenceLow;
+          this.#deliveries[i] = codecOfReceipts.delivery;
+        } else {
+          this.#partitions[i] = NOWHERE;
+          batch.results[i] = INVALID;
+        }
+      }
+      mixed ||= this.#partitions[i] !== this.#partitions[0];
+    }
+    return mixed;
+  }
+
+  #sendParts(
+    op: number,
+    queueId: number,
+    count: number,
+    timeoutsMs: readonly number[] | undefined,
+    batch: ReceiptBatch,
+  ): void {
+    const parts = new Map<number, number[]>();
+    for (let i = 0; i < count; i++) {
+      const partition = this.#partitions[i]!;
+      if (partition === NOWHERE) continue;
+      const places = parts.get(partition) ?? [];
+      parts.set(partition, places);
+      places.push(i);
+    }
+    batch.expect(parts.size);
+    for (const [partition, places] of parts) {
+      this.#write(partition, op, queueId, places.length, places, timeoutsMs, batch);
+    }
+  }
+
+  #write(
+    partition: number,
+    op: number,
+    queueId: number,
+    count: number,
+    places: readonly number[] | undefined,
+    timeoutsMs: readonly number[] | undefined,
+    batch: ReceiptBatch,
+  ): void {
+    const handle = this.#handles[partition]!;
+    const request = new ReceiptsRequest(batch, count, places);
+    const entryBytes = RECEIPT_BYTES + (timeoutsMs === undefined ? 0 : TIMEOUT_BYTES);
+    const bytes = codec.REQUEST_HEADER_BYTES + count * entryBytes;
+    let correlation: number;
+    try {
+      correlation = handle.begin(bytes, request);
+    } catch (error) {
+      request.onFailure(error as never);
+      return;
+    }
+    const { view, at } = handle;
+    codec.writeRequestHeader(view, at, op, count, correlation, queueId, 0);
+    let to = at + codec.REQUEST_HEADER_BYTES;
+    for (let i = 0; i < count; i++) {
+      const place = places === undefined ? i : places[i]!;
+      view.setUint32(to, this.#slots[place]!, true);
+      view.setUint32(to + 4, this.#sequences[place]!, true);
+      view.setUint32(to + 8, this.#deliveries[place]!, true);
+      if (timeoutsMs !== undefined) {
+        view.setUint32(to + RECEIPT_BYTES, timeoutsMs[place]!, true);
+      }
+      to += entryBytes;
+    }
+    handle.finish(bytes);
+  }
+}
+
+/** One call, over however many partitions its receipts are of. */
+class ReceiptBatch implements ReceiptSink {
+  readonly results: (ErrorCode | undefined)[];
+  readonly #deferred: Deferred<(ErrorCode | undefined)[]> = deferred();
+  #parts = 0;
+
+  constructor(count: number) {
+    this.results = new Array<ErrorCode | undefined>(count).fill(undefined);
+  }
+
+  get promise(): Promise<(ErrorCode | undefined)[]> {
+    return this.#deferred.promise;
+  }
+
+  expect(parts: number): void {
+    this.#parts = parts;
+    if (parts === 0) this.#deferred.resolve(this.results);
+  }
+
+  onPart(): void {
+    if (--this.#parts === 0) this.#deferred.resolve(this.results);
+  }
+}

@@ -1,0 +1,205 @@
+/* The requests that a router sends to partitions, but for receives: how each is written into its
+ * frame, and what becomes of its reply. */
+
+import { BrokerError, type ErrorCode, errorCodeOf, NO_ERROR } from '../base/errors.ts';
+import * as codec from '../command/command-codec.ts';
+import { COUNTER_AT, messageIdText } from './message-ids.ts';
+import type { PartitionHandle, PendingRequest } from './partition-handle.ts';
+import type { SendOutcome } from './service.ts';
+
+/** The ids of one batch: equal but for the counter in the last four bytes. */
+interface BatchIds {
+  readonly first: Uint8Array;
+  readonly counter: number;
+}
+
+/** An accepted message. Its id is made into text when it is asked for. */
+class Accepted implements SendOutcome {
+  readonly error = undefined;
+  readonly sequenceNumber: number;
+  readonly #ids: BatchIds;
+  readonly #index: number;
+
+  constructor(ids: BatchIds, index: number, sequenceNumber: number) {
+    this.#ids = ids;
+    this.#index = index;
+    this.sequenceNumber = sequenceNumber;
+  }
+
+  get messageId(): string {
+    const { first, counter } = this.#ids;
+    const bytes = Uint8Array.from(first);
+    new DataView(bytes.buffer).setUint32(COUNTER_AT, counter + this.#index);
+    return messageIdText(bytes, 0);
+  }
+}
+
+/** Where a batch's outcomes go: one batch may be spread over several partitions. */
+export interface SendSink {
+  readonly outcomes: SendOutcome[];
+  /** Called once per partition that was asked. */
+  onPart(error: BrokerError | undefined): void;
+}
+
+export class SendRequest implements PendingRequest {
+  readonly #sink: SendSink;
+  readonly #ids: BatchIds;
+  readonly #count: number;
+  /** Of each entry, its index among the outcomes; undefined: the entries are the whole batch. */
+  readonly #places: readonly number[] | undefined;
+  readonly #queueName: string;
+
+  constructor(
+    sink: SendSink,
+    firstId: Uint8Array,
+    count: number,
+    places: readonly number[] | undefined,
+    queueName: string,
+  ) {
+    this.#sink = sink;
+    const first = Uint8Array.from(firstId);
+    this.#ids = { first, counter: new DataView(first.buffer).getUint32(COUNTER_AT) };
+    this.#count = count;
+    this.#places = places;
+    this.#queueName = queueName;
+  }
+
+  onReply(buffer: Buffer, view: DataView, at: number): void {
+    const error = buffer[at + codec.ERROR_AT]!;
+    if (error !== NO_ERROR) {
+      this.#sink.onPart(refusal(error, this.#queueName));
+      return;
+    }
+    const uniform = view.getUint32(at + codec.FIRST_AT, true) === codec.UNIFORM;
+    let from = at + codec.REPLY_HEADER_BYTES;
+    const firstSequence = uniform ? view.getFloat64(from, true) : 0;
+    const { outcomes } = this.#sink;
+    for (let i = 0; i < this.#count; i++) {
+      const place = this.#places === undefined ? i : this.#places[i]!;
+      if (uniform) {
+        outcomes[place] = new Accepted(this.#ids, i, firstSequence + i);
+      } else {
+        outcomes[place] = this.#outcome(buffer, view, from, i);
+        from += codec.SEND_RESULT_BYTES;
+      }
+    }
+    this.#sink.onPart(undefined);
+  }
+
+  #outcome(buffer: Buffer, view: DataView, from: number, index: number): SendOutcome {
+    const error = buffer[from]!;
+    if (error !== NO_ERROR) {
+      return { error: errorCodeOf(error), messageId: '', sequenceNumber: 0 };
+    }
+    const sequenceNumber = view.getFloat64(from + codec.SEND_RESULT_SEQUENCE_AT, true);
+    if (buffer[from + codec.SEND_RESULT_DUPLICATE_AT] === 0) {
+      return new Accepted(this.#ids, index, sequenceNumber);
+    }
+    const messageId = messageIdText(buffer, from + codec.SEND_RESULT_ID_AT);
+    return { error: undefined, messageId, sequenceNumber };
+  }
+
+  onFailure(error: BrokerError): void {
+    this.#sink.onPart(error);
+  }
+}
+
+/** What a reply's error number says, as an error. */
+export function refusal(number: number, queueName: string): BrokerError {
+  const code = errorCodeOf(number);
+  const reasons: Partial<Record<ErrorCode, string>> = {
+    CAPSTAN_QUEUE_DOES_NOT_EXIST: `There is no queue "${queueName}".`,
+    CAPSTAN_DISK_FULL: 'The disk is full: no message can be accepted.',
+    CAPSTAN_OVER_LIMIT: `Queue "${queueName}" has as many messages in flight as it may.`,
+  };
+  return new BrokerError(code, reasons[code] ?? `The partition refused the request.`);
+}
+
+/** Results of a batch of receipts: several partitions may each have a part of it. */
+export interface ReceiptSink {
+  readonly results: (ErrorCode | undefined)[];
+  onPart(): void;
+}
+
+/** A delete or a visibility change. A partition that is gone fails its receipts only. */
+export class ReceiptsRequest implements PendingRequest {
+  readonly #sink: ReceiptSink;
+  /** Of each receipt, its index among the results; undefined: the receipts are the whole batch. */
+  readonly #places: readonly number[] | undefined;
+  readonly #count: number;
+
+  constructor(sink: ReceiptSink, count: number, places: readonly number[] | undefined) {
+    this.#sink = sink;
+    this.#count = count;
+    this.#places = places;
+  }
+
+  onReply(buffer: Buffer, view: DataView, at: number): void {
+    const error = buffer[at + codec.ERROR_AT]!;
+    if (error !== NO_ERROR) this.#fail(errorCodeOf(error));
+    else if (view.getUint32(at + codec.FIRST_AT, true) !== codec.UNIFORM) {
+      const from = at + codec.REPLY_HEADER_BYTES;
+      for (let i = 0; i < this.#count; i++) {
+        const result = buffer[from + i]!;
+        if (result !== NO_ERROR) this.#set(i, errorCodeOf(result));
+      }
+    }
+    this.#sink.onPart();
+  }
+
+  onFailure(error: BrokerError): void {
+    this.#fail(error.code);
+    this.#sink.onPart();
+  }
+
+  #fail(code: ErrorCode): void {
+    for (let i = 0; i < this.#count; i++) this.#set(i, code);
+  }
+
+  #set(index: number, code: ErrorCode): void {
+    this.#sink.results[this.#places === undefined ? index : this.#places[index]!] = code;
+  }
+}
+
+/** A reply read as it comes; for commands off the hot path. */
+export function ask<T>(
+  handle: PartitionHandle,
+  op: number,
+  count: number,
+  queueId: number,
+  operand: number,
+  payload: Uint8Array | undefined,
+  read: (buffer: Buffer, view: DataView, at: number, length: number) => T,
+): Promise<T> {
+  const { promise, resolve, reject } = deferred<T>();
+  const bytes = codec.REQUEST_HEADER_BYTES + (payload === undefined ? 0 : payload.length);
+  const correlation = handle.begin(bytes, {
+    onReply(buffer, view, at, length) {
+      const error = buffer[at + codec.ERROR_AT]!;
+      if (error === NO_ERROR) resolve(read(buffer, view, at, length));
+      else reject(refusal(error, `#${queueId}`));
+    },
+    onFailure: reject,
+  });
+  codec.writeRequestHeader(handle.view, handle.at, op, count, correlation, queueId, operand);
+  if (payload !== undefined) handle.buffer.set(payload, handle.at + codec.REQUEST_HEADER_BYTES);
+  handle.finish(bytes);
+  handle.flush();
+  return promise;
+}
+
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: BrokerError) => void;
+}
+
+export function deferred<T>(): Deferred<T> {
+  let resolve!: (value: T) => void;
+  let reject!: (error: BrokerError) => void;
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,246 @@
+/* Starts, watches and restarts the partitions' threads, one for one. Runs on the main thread.
+ *
+ * A partition that throws, exits or stops beating is ended, and started again from its log with new
+ * rings. Past the restart intensity it is failed and the others go on. A new thread is started only
+ * after the old one has exited: that is the fence that keeps two writers off one log. */
+
+import { Worker } from 'node:worker_threads';
+import type { ClockAnchor } from '../base/clock.ts';
+import { BrokerError, type ErrorCode } from '../base/errors.ts';
+import {
+  HEARTBEAT_INTERVAL_MS,
+  RESTART_INTENSITY_MAX,
+  RESTART_PERIOD_MS,
+  RING_BYTES,
+} from '../base/limits.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Board, BoardDescriptor } from '../command/board.ts';
+import type { QueueSettings } from '../command/queue-definition.ts';
+import type {
+  LinkDescriptor,
+  LogSettings,
+  PartitionMessage,
+  PartitionStart,
+} from '../command/thread-protocol.ts';
+import { allocateDoorbell } from '../ring/doorbell.ts';
+import { allocateDuplex } from '../ring/duplex.ts';
+import { RestartIntensity } from './restart-intensity.ts';
+
+const WORKER_URL = new URL('../partition/partition-worker.js', import.meta.url);
+/** A restart that follows a failure at once would find the same trouble. */
+const RESTART_DELAY_MS = 50;
+
+export interface SupervisorOptions {
+  readonly board: Board;
+  readonly boardDescriptor: BoardDescriptor;
+  readonly clock: ClockAnchor;
+  /** One per router, in their order. */
+  readonly routerDoorbells: readonly SharedArrayBuffer[];
+  readonly logOf: (partition: number) => LogSettings;
+  readonly settings: () => QueueSettings[];
+  readonly heartbeatTimeoutMs: number;
+  readonly faults: boolean;
+  readonly logger: Logger;
+}
+
+/** What the supervisor tells its owner. */
+export interface SupervisorEvents {
+  /** The thread of `partition` is being started: settings that change from now on are missed. */
+  onStarting(partition: number): void;
+  /** It runs; `links[r]` is router r's way to it. */
+  onRunning(partition: number, links: readonly LinkDescriptor[]): void;
+  /** It is gone; `code` says whether it comes back. */
+  onGone(partition: number, code: ErrorCode): void;
+  /** Its log has begun another segment. */
+  onSegment(partition: number): void;
+}
+
+export class Supervisor {
+  readonly #children: readonly PartitionChild[];
+  readonly #options: SupervisorOptions;
+  #watchdog: NodeJS.Timeout | undefined;
+
+  constructor(options: SupervisorOptions, events: SupervisorEvents) {
+    this.#options = options;
+    this.#children = Array.from(
+      { length: options.board.partitions },
+      (_, partition) => new PartitionChild(partition, options, events),
+    );
+  }
+
+  /** Starts every partition. Resolves when each has run once, or rejects with the first failure
+   *  that a restart cannot mend. */
+  async start(): Promise<void> {
+    this.#watchdog = setInterval(() => this.#watch(), HEARTBEAT_INTERVAL_MS);
+    await Promise.all(this.#children.map((child) => child.start()));
+  }
+
+  #watch(): void {
+    const missesMax = Math.ceil(this.#options.heartbeatTimeoutMs / HEARTBEAT_INTERVAL_MS);
+    for (const child of this.#children) child.watch(missesMax);
+  }
+
+  /** No restarts from here on. Resolves when every thread has exited; each was told to stop before,
+   *  or is ended after `patienceMs`. */
+  async stop(patienceMs: number): Promise<void> {
+    clearInterval(this.#watchdog);
+    await Promise.all(this.#children.map((child) => child.stop(patienceMs)));
+  }
+}
+
+class PartitionChild {
+  readonly #partition: number;
+  readonly #options: SupervisorOptions;
+  readonly #events: SupervisorEvents;
+  readonly #intensity = new RestartIntensity(RESTART_INTENSITY_MAX, RESTART_PERIOD_MS);
+  #worker: Worker | undefined;
+  #exited: Promise<void> = Promise.resolve();
+  #restartTimer: NodeJS.Timeout | undefined;
+  #stopping = false;
+  #failure: { code: string; message: string } | undefined;
+  #lastBeat = 0;
+  /** Looks in a row that found no beat since the one before. */
+  #misses = 0;
+  #firstRun: { resolve: () => void; reject: (error: BrokerError) => void } | undefined;
+
+  constructor(partition: number, options: SupervisorOptions, events: SupervisorEvents) {
+    this.#partition = partition;
+    this.#options = options;
+    this.#events = events;
+  }
+
+  start(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#firstRun = { resolve, reject };
+      this.#spawn();
+    });
+  }
+
+  #spawn(): void {
+    const { board, boardDescriptor, clock, routerDoorbells, logOf, settings, faults } =
+      this.#options;
+    const doorbell = allocateDoorbell();
+    const links = routerDoorbells.map((routerDoorbell, router): LinkDescriptor => {
+      const { requests, replies } = allocateDuplex(RING_BYTES);
+      return { router, requests, replies, routerDoorbell, partitionDoorbell: doorbell };
+    });
+    this.#events.onStarting(this.#partition);
+    board.clearPartition(this.#partition);
+    const workerData: PartitionStart = {
+      partition: this.#partition,
+      log: logOf(this.#partition),
+      board: boardDescriptor,
+      clock,
+      links,
+      doorbell,
+      queues: settings(),
+      faults,
+    };
+    this.#misses = 0;
+    this.#failure = undefined;
+    const worker = new Worker(WORKER_URL, { workerData, name: `partition-${this.#partition}` });
+    this.#worker = worker;
+    worker.on('message', (message: PartitionMessage) => this.#onMessage(message, links));
+    worker.on('error', (error) => {
+      const code = error instanceof BrokerError ? error.code : 'CAPSTAN_INTERNAL';
+      this.#failure ??= { code, message: error.stack ?? error.message };
+    });
+    this.#exited = new Promise((resolve) => {
+      worker.once('exit', () => {
+        resolve();
+        this.#onExit();
+      });
+    });
+  }
+
+  #onMessage(message: PartitionMessage, links: readonly LinkDescriptor[]): void {
+    const { logger } = this.#options;
+    const partition = this.#partition;
+    switch (message.kind) {
+      case 'running': {
+        const { recoveryMs, messages, remark } = message;
+        logger.info({ partition, recoveryMs: Math.round(recoveryMs), messages }, 'partition runs');
+        if (remark !== undefined) logger.warn({ partition }, remark);
+        this.#events.onRunning(partition, links);
+        this.#firstRun?.resolve();
+        this.#firstRun = undefined;
+        break;
+      }
+      case 'segment':
+        this.#events.onSegment(partition);
+        break;
+      case 'failed':
+        this.#failure = { code: message.code, message: message.message };
+        break;
+      case 'stopped':
+        break;
+    }
+  }
+
+  #onExit(): void {
+    const { board, logger } = this.#options;
+    const partition = this.#partition;
+    this.#worker = undefined;
+    if (this.#stopping) {
+      board.setState(partition, 'stopped');
+      this.#events.onGone(partition, 'CAPSTAN_CLOSED');
+      return;
+    }
+    const reason = this.#failure ?? { code: 'CAPSTAN_INTERNAL', message: 'the thread exited' };
+    logger.error({ partition, ...reason }, 'partition ended');
+    // What is wrong with these is on disk: the same recovery would find it again.
+    const hopeless = reason.code === 'CAPSTAN_LOG_CORRUPT' || isFormatError(reason.code);
+    if (hopeless || !this.#intensity.allow(performance.now())) {
+      this.#fail(reason);
+      return;
+    }
+    board.setState(partition, 'restarting');
+    board.countRestart(partition);
+    this.#events.onGone(partition, 'CAPSTAN_PARTITION_RESTARTING');
+    this.#restartTimer = setTimeout(() => this.#spawn(), RESTART_DELAY_MS);
+  }
+
+  #fail(reason: { code: string; message: string }): void {
+    const { board, logger } = this.#options;
+    board.setState(this.#partition, 'failed');
+    logger.error({ partition: this.#partition, ...reason }, 'partition failed: not restarted');
+    this.#events.onGone(this.#partition, 'CAPSTAN_PARTITION_FAILED');
+    this.#firstRun?.reject(
+      new BrokerError(
+        'CAPSTAN_PARTITION_FAILED',
+        `Partition ${this.#partition}: ${reason.message}`,
+      ),
+    );
+    this.#firstRun = undefined;
+  }
+
+  /** Ends the thread when it has not beaten for `missesMax` looks. Looks are counted, not time: a
+   *  process that was suspended as a whole must not find all of its threads hung. */
+  watch(missesMax: number): void {
+    if (this.#worker === undefined) return;
+    const beat = this.#options.board.heartbeat(this.#partition);
+    this.#misses = beat === this.#lastBeat ? this.#misses + 1 : 0;
+    this.#lastBeat = beat;
+    if (this.#misses < missesMax) return;
+    this.#misses = 0;
+    this.#failure = { code: 'CAPSTAN_TIMEOUT', message: 'no heartbeat: the thread hangs' };
+    this.#terminate();
+  }
+
+  #terminate(): void {
+    void this.#worker?.terminate();
+  }
+
+  async stop(patienceMs: number): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#restartTimer);
+    if (this.#worker === undefined) return;
+    const timer = setTimeout(() => this.#terminate(), patienceMs);
+    await this.#exited;
+    clearTimeout(timer);
+  }
+}
+
+function isFormatError(code: string): boolean {
+  return code === 'CAPSTAN_FORMAT_UNSUPPORTED';
+}

@@ -1,0 +1,292 @@
+/* What each command does: read it where it lies in the request ring, let the state decide, and
+ * write the reply where it will lie in the reply ring. Runs on the partition's thread.
+ *
+ * The reply is written before the commit and published after it. No command is taken up before there
+ * is room for the largest reply that any can have, so a handler's own claim cannot fail. */
+
+import { decode } from '@msgpack/msgpack';
+import { assert } from '../base/assert.ts';
+import { BrokerError, ERRORS, NO_ERROR } from '../base/errors.ts';
+import { BATCH_ENTRIES_MAX, FRAME_BYTES_MAX } from '../base/limits.ts';
+import * as codec from '../command/command-codec.ts';
+import { MESSAGE_ID_BYTES } from '../command/message-entry.ts';
+import type { QueueSettings } from '../command/queue-definition.ts';
+import type { Log } from '../log/log.ts';
+import type { QueueState } from '../queue/queue-state.ts';
+import { INSUFFICIENT, type RingReader, type RingWriter } from '../ring/spsc-ring.ts';
+
+/** What the handlers act on. */
+export interface PartitionParts {
+  readonly index: number;
+  readonly log: Log;
+  readonly state: QueueState;
+  /** OP_FAULT is let through. */
+  readonly faults: boolean;
+  stopRequested: boolean;
+}
+
+/** `at` is the command's first byte. */
+type Handler = (
+  parts: PartitionParts,
+  requests: RingReader,
+  at: number,
+  replies: RingWriter,
+  now: number,
+) => void;
+
+const HANDLERS: readonly (Handler | undefined)[] = [];
+
+function handler(op: number, handle: Handler): void {
+  (HANDLERS as (Handler | undefined)[])[op] = handle;
+}
+
+/** Carries out the command at `requests.offset`. False: there is no room for its reply yet, and
+ *  nothing was changed. */
+export function handleCommand(
+  parts: PartitionParts,
+  requests: RingReader,
+  replies: RingWriter,
+  now: number,
+): boolean {
+  const at = requests.offset;
+  const handle = HANDLERS[requests.buffer[at + codec.OP_AT]!];
+  assert(handle !== undefined, 'a router sends known commands only');
+  if (replies.freeBytes < codec.REPLY_SPACE_MIN) return false;
+  try {
+    handle(parts, requests, at, replies, now);
+  } catch (error) {
+    // The state claims its record before it changes anything, and a reply is claimed after that.
+    if (!(error instanceof BrokerError && error.code === 'CAPSTAN_DISK_FULL')) throw error;
+    refuse(requests, at, replies, ERRORS.CAPSTAN_DISK_FULL.number);
+  }
+  return true;
+}
+
+function claimReply(replies: RingWriter, resultBytes: number): number {
+  const reply = replies.claim(codec.REPLY_HEADER_BYTES + resultBytes);
+  assert(reply !== INSUFFICIENT, 'there was room for the reply before its command was taken up');
+  return reply;
+}
+
+function refuse(requests: RingReader, at: number, replies: RingWriter, error: number): void {
+  answer(requests, at, replies, claimReply(replies, 0), error, 0, 0);
+}
+
+handler(codec.OP_SEND, ({ log, state }, requests, at, replies, now) => {
+  const { buffer, view } = requests;
+  const count = view.getUint16(at + codec.COUNT_AT, true);
+  const entriesAt = at + codec.REQUEST_HEADER_BYTES;
+  if (log.spaceLow) {
+    refuse(requests, at, replies, ERRORS.CAPSTAN_DISK_FULL.number);
+    return;
+  }
+  const queueId = view.getUint32(at + codec.QUEUE_ID_AT, true);
+  state.send(queueId, buffer, view, entriesAt, count, now);
+  const reply = claimReply(replies, count * codec.SEND_RESULT_BYTES);
+  if (state.sentUniformly) {
+    replies.view.setFloat64(reply + codec.REPLY_HEADER_BYTES, state.sentSequences[0]!, true);
+    answer(requests, at, replies, reply, NO_ERROR, codec.UNIFORM, 0, 8);
+    return;
+  }
+  let result = reply + codec.REPLY_HEADER_BYTES;
+  for (let i = 0; i < count; i++) {
+    const duplicate = state.sentDuplicates[i]!;
+    replies.buffer[result] = state.sentErrors[i]!;
+    replies.buffer[result + codec.SEND_RESULT_DUPLICATE_AT] = duplicate;
+    replies.view.setFloat64(result + codec.SEND_RESULT_SEQUENCE_AT, state.sentSequences[i]!, true);
+    if (duplicate !== 0) {
+      const idAt = i * MESSAGE_ID_BYTES;
+      state.sentMessageIds.copy(
+        replies.buffer,
+        result + codec.SEND_RESULT_ID_AT,
+        idAt,
+        idAt + MESSAGE_ID_BYTES,
+      );
+    }
+    result += codec.SEND_RESULT_BYTES;
+  }
+  const bytes = count * codec.SEND_RESULT_BYTES;
+  answer(requests, at, replies, reply, NO_ERROR, codec.PER_ENTRY, 0, bytes);
+});
+
+handler(codec.OP_RECEIVE, (parts, requests, at, replies, now) => {
+  const { view } = requests;
+  const count = parts.state.receive(
+    view.getUint32(at + codec.QUEUE_ID_AT, true),
+    view.getUint16(at + codec.COUNT_AT, true),
+    messageBytesMax(view, at),
+    view.getInt32(at + codec.RECEIVE_TIMEOUT_AT, true),
+    view.getFloat64(at + codec.RECEIVE_ATTEMPT_AT, true),
+    now,
+  );
+  writeMessages(parts, requests, at, replies, count);
+});
+
+handler(codec.OP_PEEK, (parts, requests, at, replies) => {
+  const { view } = requests;
+  const count = parts.state.peek(
+    view.getUint32(at + codec.QUEUE_ID_AT, true),
+    view.getUint16(at + codec.COUNT_AT, true),
+    messageBytesMax(view, at),
+  );
+  writeMessages(parts, requests, at, replies, count);
+});
+
+function messageBytesMax(view: DataView, at: number): number {
+  const asked = view.getUint32(at + codec.OPERAND_AT, true);
+  return Math.min(asked, FRAME_BYTES_MAX - codec.REPLY_HEADER_BYTES);
+}
+
+/** Replies with the messages in `state.deliveredSlots`; a negative count is an error's number. */
+function writeMessages(
+  { log, state }: PartitionParts,
+  requests: RingReader,
+  at: number,
+  replies: RingWriter,
+  count: number,
+): void {
+  if (count <= 0) {
+    refuse(requests, at, replies, -count);
+    return;
+  }
+  const { table, deliveredSlots } = state;
+  let bytes = codec.REPLY_HEADER_BYTES;
+  for (let i = 0; i < count; i++) {
+    bytes += codec.DELIVERY_HEADER_BYTES + table.entryBytes(deliveredSlots[i]!);
+  }
+  const reply = claimReply(replies, bytes - codec.REPLY_HEADER_BYTES);
+  answer(requests, at, replies, reply, NO_ERROR, 0, 0, bytes - codec.REPLY_HEADER_BYTES);
+  const { buffer, view } = replies;
+  view.setUint16(reply + codec.COUNT_AT, count, true);
+  let to = reply + codec.REPLY_HEADER_BYTES;
+  for (let i = 0; i < count; i++) {
+    const slot = deliveredSlots[i]!;
+    view.setUint32(to, slot, true);
+    view.setFloat64(to + codec.DELIVERY_SEQUENCE_AT, table.sequence(slot), true);
+    view.setUint32(to + codec.DELIVERY_NUMBER_AT, table.delivery(slot), true);
+    view.setFloat64(to + codec.DELIVERY_SENT_AT, table.sentAt(slot), true);
+    view.setFloat64(to + codec.DELIVERY_FIRST_RECEIVED_AT, table.firstReceivedAt(slot), true);
+    view.setUint32(to + codec.DELIVERY_COUNT_AT, table.receiveCount(slot), true);
+    view.setUint32(to + codec.DELIVERY_SOURCE_AT, table.source(slot), true);
+    to += codec.DELIVERY_HEADER_BYTES;
+    const length = table.entryBytes(slot);
+    log.read(table.position(slot), length);
+    log.readBuffer.copy(buffer, to, log.readOffset, log.readOffset + length);
+    to += length;
+  }
+}
+
+handler(codec.OP_DELETE, ({ state }, requests, at, replies, now) => {
+  const { buffer, view } = requests;
+  const count = view.getUint16(at + codec.COUNT_AT, true);
+  const queueId = view.getUint32(at + codec.QUEUE_ID_AT, true);
+  state.delete(queueId, buffer, view, at + codec.REQUEST_HEADER_BYTES, count, now);
+  writeResults(state, requests, at, replies, count);
+});
+
+handler(codec.OP_CHANGE_VISIBILITY, ({ state }, requests, at, replies, now) => {
+  const { buffer, view } = requests;
+  const count = view.getUint16(at + codec.COUNT_AT, true);
+  const queueId = view.getUint32(at + codec.QUEUE_ID_AT, true);
+  state.changeVisibility(queueId, buffer, view, at + codec.REQUEST_HEADER_BYTES, count, now);
+  writeResults(state, requests, at, replies, count);
+});
+
+function writeResults(
+  state: QueueState,
+  requests: RingReader,
+  at: number,
+  replies: RingWriter,
+  count: number,
+): void {
+  const { results } = state;
+  const reply = claimReply(replies, count);
+  let failed = 0;
+  for (let i = 0; i < count; i++) failed |= results[i]!;
+  if (failed === NO_ERROR) {
+    answer(requests, at, replies, reply, NO_ERROR, codec.UNIFORM, 0);
+    return;
+  }
+  for (let i = 0; i < count; i++) {
+    replies.buffer[reply + codec.REPLY_HEADER_BYTES + i] = results[i]!;
+  }
+  answer(requests, at, replies, reply, NO_ERROR, codec.PER_ENTRY, 0, count);
+}
+
+handler(codec.OP_PURGE, ({ state }, requests, at, replies, now) => {
+  state.purge(requests.view.getUint32(at + codec.QUEUE_ID_AT, true), now);
+  const reply = claimReply(replies, 0);
+  answer(requests, at, replies, reply, NO_ERROR, 0, 0);
+});
+
+handler(codec.OP_DROP, ({ state }, requests, at, replies, now) => {
+  state.drop(requests.view.getUint32(at + codec.QUEUE_ID_AT, true), now);
+  const reply = claimReply(replies, 0);
+  answer(requests, at, replies, reply, NO_ERROR, 0, 0);
+});
+
+handler(codec.OP_DEFINE, ({ state }, requests, at, replies) => {
+  const from = at + codec.REQUEST_HEADER_BYTES;
+  const settings = decode(requests.buffer.subarray(from, at + requests.length)) as QueueSettings;
+  state.define(settings);
+  const reply = claimReply(replies, 0);
+  answer(requests, at, replies, reply, NO_ERROR, 0, 0);
+});
+
+handler(codec.OP_MOVE, ({ state }, requests, at, replies, now) => {
+  const { view } = requests;
+  const max = Math.min(view.getUint16(at + codec.COUNT_AT, true), BATCH_ENTRIES_MAX);
+  state.move(
+    view.getUint32(at + codec.QUEUE_ID_AT, true),
+    view.getUint32(at + codec.OPERAND_AT, true),
+    max,
+    now,
+  );
+  const { moved, left, stranded } = state.moveResult;
+  const reply = claimReply(replies, 4);
+  replies.view.setUint32(reply + codec.REPLY_HEADER_BYTES, stranded, true);
+  answer(requests, at, replies, reply, NO_ERROR, moved, left, 4);
+});
+
+handler(codec.OP_INSPECT, ({ state }, requests, at, replies) => {
+  const counts = state.inspect(requests.view.getUint32(at + codec.QUEUE_ID_AT, true));
+  const reply = claimReply(replies, codec.INSPECT_RESULT_BYTES);
+  const to = reply + codec.REPLY_HEADER_BYTES;
+  replies.view.setUint32(to, counts.visible, true);
+  replies.view.setUint32(to + 4, counts.inFlight, true);
+  replies.view.setUint32(to + 8, counts.delayed, true);
+  replies.view.setFloat64(to + 12, counts.oldestSentAt, true);
+  answer(requests, at, replies, reply, NO_ERROR, 0, 0, codec.INSPECT_RESULT_BYTES);
+});
+
+handler(codec.OP_STOP, (parts, requests, at, replies) => {
+  parts.stopRequested = true;
+  const reply = claimReply(replies, 0);
+  answer(requests, at, replies, reply, NO_ERROR, 0, 0);
+});
+
+handler(codec.OP_FAULT, (parts, requests, at) => {
+  assert(parts.faults, 'faults are injected only where that was asked for');
+  const kind = codec.FAULT_KINDS[requests.view.getUint16(at + codec.COUNT_AT, true)];
+  if (kind === 'exit') process.exit(1);
+  if (kind === 'hang') for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  throw new Error('a fault was injected');
+});
+
+/** Writes the header of the reply at `reply` and cuts the frame to it and its results. */
+function answer(
+  requests: RingReader,
+  at: number,
+  replies: RingWriter,
+  reply: number,
+  error: number,
+  first: number,
+  second: number,
+  resultBytes = 0,
+): void {
+  const { view } = requests;
+  const op = requests.buffer[at + codec.OP_AT]!;
+  const correlation = view.getUint32(at + codec.CORRELATION_AT, true);
+  codec.writeReplyHeader(replies.view, reply, op, error, 0, correlation, first, second);
+  replies.shrink(codec.REPLY_HEADER_BYTES + resultBytes);
+}

@@ -1,0 +1,85 @@
+/* Entry of a partition's thread: recover from the log, announce, then turn after turn until the
+ * supervisor asks to stop. Whatever goes wrong ends the thread; recovery and restart are one path. */
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { assert } from '../base/assert.ts';
+import { steadyClock } from '../base/clock.ts';
+import { HEARTBEAT_INTERVAL_MS } from '../base/limits.ts';
+import { Board } from '../command/board.ts';
+import type { PartitionMessage, PartitionStart } from '../command/thread-protocol.ts';
+import { openWal } from '../log/wal/wal.ts';
+import { MessageStore } from '../queue/message-store.ts';
+import { QueueState } from '../queue/queue-state.ts';
+import { replayRecord } from '../queue/replay.ts';
+import { Doorbell } from '../ring/doorbell.ts';
+import { DuplexServerEnd } from '../ring/duplex.ts';
+import { Partition, RouterLink } from './partition.ts';
+
+/** A long replay must not look like a hang. */
+const RECORDS_PER_BEAT = 1024;
+
+const start = workerData as PartitionStart;
+const clock = steadyClock(start.clock);
+const board = new Board(start.board);
+const doorbell = new Doorbell(start.doorbell);
+
+function post(message: PartitionMessage): void {
+  parentPort?.postMessage(message);
+}
+
+function recover(): Partition {
+  const began = performance.now();
+  board.setState(start.partition, 'recovering');
+  const store = new MessageStore(start.log.segmentBytes);
+  for (const settings of start.queues) store.define(settings);
+  let records = 0;
+  const { log, report } = openWal(
+    { ...start.log, clock, onRotate: () => post({ kind: 'segment' }) },
+    (buffer, view, offset, _length, position) => {
+      replayRecord(store, buffer, view, offset, position);
+      if (++records % RECORDS_PER_BEAT === 0) board.beat(start.partition);
+    },
+  );
+  assert(
+    log.regionBytes === start.log.segmentBytes,
+    'a log keeps the segment size it was made with',
+  );
+  const state = new QueueState(store, log);
+  state.recovered(clock());
+  const links = start.links.map(
+    (link) =>
+      new RouterLink(link.router, new DuplexServerEnd(link), new Doorbell(link.routerDoorbell)),
+  );
+  const { partition: index, faults } = start;
+  const partition = new Partition({ index, log, state, board, links, faults });
+  const recoveryMs = performance.now() - began;
+  const messages = state.table.count;
+  post({ kind: 'running', recoveryMs, messages, remark: report.remark });
+  return partition;
+}
+
+function run(partition: Partition): void {
+  board.setState(start.partition, 'running');
+  const hasWork = () => partition.hasWork();
+  let sweptAt = 0;
+  while (!partition.stopRequested) {
+    const now = clock();
+    if (now - sweptAt >= HEARTBEAT_INTERVAL_MS) {
+      sweptAt = now;
+      board.beat(start.partition);
+      partition.sweep(now);
+    }
+    partition.turn(now);
+    if (!hasWork()) doorbell.sleep(partition.idleMs(clock(), HEARTBEAT_INTERVAL_MS), hasWork);
+  }
+}
+
+async function main(): Promise<void> {
+  const partition = recover();
+  run(partition);
+  await partition.log.close();
+  board.setState(start.partition, 'stopped');
+  post({ kind: 'stopped' });
+}
+
+await main();

@@ -1,0 +1,223 @@
+/* The actor: one turn drains the mailboxes, decides and applies each command, commits once, and
+ * then lets the replies go. Runs on the partition's own thread and shares nothing but rings and
+ * the board.
+ *
+ * Invariants: no reply that speaks of logged state is published before its commit; a failed commit
+ * throws out of the turn, and the thread ends without publishing anything of it. */
+
+import { assert } from '../base/assert.ts';
+import { BrokerError } from '../base/errors.ts';
+import { LOG_COMMIT_BYTES_MAX, TURN_REQUESTS_BYTES_MAX } from '../base/limits.ts';
+import { type Board, forEachRouter, GAUGES, type Gauge } from '../command/board.ts';
+import * as codec from '../command/command-codec.ts';
+import type { Log } from '../log/log.ts';
+import type { QueueState } from '../queue/queue-state.ts';
+import type { Doorbell } from '../ring/doorbell.ts';
+import type { DuplexServerEnd } from '../ring/duplex.ts';
+import { INSUFFICIENT } from '../ring/spsc-ring.ts';
+import { Cleaner } from './cleaner.ts';
+import { handleCommand } from './command-handlers.ts';
+
+/** The way to one router. */
+export class RouterLink {
+  readonly router: number;
+  readonly end: DuplexServerEnd;
+  readonly doorbell: Doorbell;
+  /** Queues whose VISIBLE notice found no room in the reply ring. */
+  readonly owedNotices = new Set<number>();
+  /** The reply ring had no room for a command's reply; the router rings when it has. */
+  stalled = false;
+
+  constructor(router: number, end: DuplexServerEnd, doorbell: Doorbell) {
+    this.router = router;
+    this.end = end;
+    this.doorbell = doorbell;
+  }
+}
+
+/** How long deadlines that need space wait before they try again. */
+const FULL_DISK_PAUSE_MS = 100;
+
+export interface PartitionOptions {
+  readonly index: number;
+  readonly log: Log;
+  readonly state: QueueState;
+  readonly board: Board;
+  readonly links: readonly RouterLink[];
+  /** Lets OP_FAULT through. */
+  readonly faults: boolean;
+}
+
+/** Groups looked at, and messages expired, in one sweep. */
+const SWEEP_GROUPS_MAX = 20_000;
+
+export class Partition {
+  readonly index: number;
+  readonly log: Log;
+  readonly state: QueueState;
+  readonly faults: boolean;
+  stopRequested = false;
+  readonly #board: Board;
+  readonly #links: readonly RouterLink[];
+  readonly #linkOf: (RouterLink | undefined)[] = [];
+  readonly #cleaner: Cleaner;
+  /** Deadlines wait for this time: the disk was full. */
+  #tickAfter = 0;
+  // Totals since the start.
+  #commits = 0;
+  #commitMs = 0;
+  #committedBytes = 0;
+  /** A mailbox was left with commands in it at the end of the last turn. */
+  #moreToDo = false;
+
+  constructor({ index, log, state, board, links, faults }: PartitionOptions) {
+    this.index = index;
+    this.log = log;
+    this.state = state;
+    this.#board = board;
+    this.#links = links;
+    this.faults = faults;
+    for (const link of links) this.#linkOf[link.router] = link;
+    this.#cleaner = new Cleaner(log, state);
+    state.inFlightElsewhere = (row) => board.inFlight(row) - board.inFlightIn(index, row);
+  }
+
+  /** One turn at time `now`. */
+  turn(now: number): void {
+    this.#tick(now);
+    this.#moreToDo = false;
+    for (const link of this.#links) this.#drain(link, now);
+    if (this.#cleaner.step(now)) this.#moreToDo = true;
+    this.#publishCounts();
+    this.#commit();
+    for (const link of this.#links) this.#publish(link);
+  }
+
+  #tick(now: number): void {
+    try {
+      this.state.tick(now);
+    } catch (error) {
+      // Messages that wait for the dead-letter queue wait until there is space.
+      if (!(error instanceof BrokerError && error.code === 'CAPSTAN_DISK_FULL')) throw error;
+      this.#tickAfter = now + FULL_DISK_PAUSE_MS;
+    }
+  }
+
+  /** True when another turn is due at once. */
+  hasWork(): boolean {
+    if (this.#moreToDo) return true;
+    for (const link of this.#links) {
+      if (!link.stalled && !link.end.requests.empty) return true;
+      if (link.stalled && link.end.replies.freeBytes >= codec.REPLY_SPACE_MIN) return true;
+    }
+    return false;
+  }
+
+  /** How long nothing can happen but by a ring of the doorbell, at most `limitMs`. */
+  idleMs(now: number, limitMs: number): number {
+    const next = Math.max(this.state.nextDeadline(), this.#tickAfter);
+    return Math.max(0, Math.min(limitMs, next - now));
+  }
+
+  /** Housekeeping for quiet moments and, at least, for every heartbeat. */
+  sweep(now: number): void {
+    this.state.sweep(now, SWEEP_GROUPS_MAX);
+    this.log.idle(now);
+    this.#publishGauges();
+  }
+
+  #publishGauges(): void {
+    const { index, log, state } = this;
+    const gauges: Readonly<Record<Gauge, number>> = {
+      sent: state.sentTotal,
+      received: state.receivedTotal,
+      deleted: state.deletedTotal,
+      commits: this.#commits,
+      commitMicroseconds: this.#commitMs * 1000,
+      committedKib: this.#committedBytes / 1024,
+      storedMib: log.storedBytes / (1024 * 1024),
+      messages: state.table.count,
+      spaceLow: Number(log.spaceLow),
+      regionsCleaned: this.#cleaner.regionsCleaned,
+      relocatedKib: this.#cleaner.relocatedBytes / 1024,
+    };
+    for (const gauge of GAUGES) this.#board.setGauge(index, gauge, gauges[gauge]);
+  }
+
+  #drain(link: RouterLink, now: number): void {
+    const { requests, replies } = link.end;
+    let budget = TURN_REQUESTS_BYTES_MAX;
+    link.stalled = false;
+    while (requests.next()) {
+      if (!handleCommand(this, requests, replies, now)) {
+        requests.unread();
+        this.#stall(link);
+        break;
+      }
+      budget -= requests.length;
+      if (budget <= 0 || this.log.uncommittedBytes > LOG_COMMIT_BYTES_MAX) {
+        this.#moreToDo = true;
+        break;
+      }
+    }
+    if (requests.release()) link.doorbell.ring();
+  }
+
+  /** Asks to be rung when the router has made room in the reply ring. */
+  #stall(link: RouterLink): void {
+    link.stalled = true;
+    link.end.replies.requestSpace();
+  }
+
+  /** Stores the counts of every queue that this turn touched, and tells the routers that wait. */
+  #publishCounts(): void {
+    const { touched } = this.state.store;
+    for (const queue of touched) {
+      queue.touched = false;
+      if (!queue.defined) continue;
+      const { boardRow, ready, visible, inFlight, delayed } = queue;
+      const mask = this.#board.publish(this.index, boardRow, ready, visible, inFlight, delayed);
+      if (mask !== 0) forEachRouter(mask, (router) => this.#owe(router, queue.queueId));
+    }
+    touched.length = 0;
+    for (const link of this.#links) {
+      if (link.owedNotices.size > 0) this.#writeNotices(link);
+    }
+  }
+
+  #owe(router: number, queueId: number): void {
+    this.#linkOf[router]?.owedNotices.add(queueId);
+  }
+
+  #writeNotices(link: RouterLink): void {
+    const { replies } = link.end;
+    for (const queueId of link.owedNotices) {
+      const at = replies.claim(codec.REPLY_HEADER_BYTES);
+      if (at === INSUFFICIENT) {
+        this.#stall(link);
+        return;
+      }
+      codec.writeReplyHeader(replies.view, at, codec.OP_VISIBLE, 0, 0, 0, queueId, 0);
+      link.owedNotices.delete(queueId);
+    }
+  }
+
+  #commit(): void {
+    const { log } = this;
+    if (!log.dirty) return;
+    if (!this.state.syncNeeded) {
+      log.write();
+      return;
+    }
+    this.state.syncNeeded = false;
+    const began = performance.now();
+    this.#committedBytes += log.uncommittedBytes;
+    assert(log.commit() === undefined, 'the log of this actor is durable when commit returns');
+    this.#commits++;
+    this.#commitMs += performance.now() - began;
+  }
+
+  #publish(link: RouterLink): void {
+    if (link.end.replies.publish()) link.doorbell.ring();
+  }
+}
