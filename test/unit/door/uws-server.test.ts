@@ -22,7 +22,9 @@ function text(body: string, status = 200): HttpAnswer {
 /** Says what arrived. */
 function echo(request: HttpRequest): HttpAnswer {
   const { method, path, query, host, contentType, target, body } = request;
-  return text(JSON.stringify({ method, path, query, host, contentType, target, body: `${body}` }));
+  return text(
+    JSON.stringify({ method, path, query, host, contentType, target, body: body.toString() }),
+  );
 }
 
 let handle: HttpHandler = echo;
