@@ -72,7 +72,7 @@ function refuse(requests: RingReader, at: number, replies: RingWriter, error: nu
   answer(requests, at, replies, claimReply(replies, 0), error, 0, 0);
 }
 
-handler(codec.OP_SEND, ({ log, state }, requests, at, replies, now) => {
+handler(codec.OP_SEND, ({ log, state: { sending } }, requests, at, replies, now) => {
   const { buffer, view } = requests;
   const count = view.getUint16(at + codec.COUNT_AT, true);
   const entriesAt = at + codec.REQUEST_HEADER_BYTES;
@@ -81,22 +81,22 @@ handler(codec.OP_SEND, ({ log, state }, requests, at, replies, now) => {
     return;
   }
   const queueId = view.getUint32(at + codec.QUEUE_ID_AT, true);
-  state.send(queueId, buffer, view, entriesAt, count, now);
+  sending.send(queueId, buffer, view, entriesAt, count, now);
   const reply = claimReply(replies, count * codec.SEND_RESULT_BYTES);
-  if (state.sentUniformly) {
-    replies.view.setFloat64(reply + codec.REPLY_HEADER_BYTES, state.sentSequences[0]!, true);
+  if (sending.uniform) {
+    replies.view.setFloat64(reply + codec.REPLY_HEADER_BYTES, sending.sequences[0]!, true);
     answer(requests, at, replies, reply, NO_ERROR, codec.UNIFORM, 0, 8);
     return;
   }
   let result = reply + codec.REPLY_HEADER_BYTES;
   for (let i = 0; i < count; i++) {
-    const duplicate = state.sentDuplicates[i]!;
-    replies.buffer[result] = state.sentErrors[i]!;
+    const duplicate = sending.duplicates[i]!;
+    replies.buffer[result] = sending.errors[i]!;
     replies.buffer[result + codec.SEND_RESULT_DUPLICATE_AT] = duplicate;
-    replies.view.setFloat64(result + codec.SEND_RESULT_SEQUENCE_AT, state.sentSequences[i]!, true);
+    replies.view.setFloat64(result + codec.SEND_RESULT_SEQUENCE_AT, sending.sequences[i]!, true);
     if (duplicate !== 0) {
       const idAt = i * MESSAGE_ID_BYTES;
-      state.sentMessageIds.copy(
+      sending.messageIds.copy(
         replies.buffer,
         result + codec.SEND_RESULT_ID_AT,
         idAt,
@@ -111,7 +111,7 @@ handler(codec.OP_SEND, ({ log, state }, requests, at, replies, now) => {
 
 handler(codec.OP_RECEIVE, (parts, requests, at, replies, now) => {
   const { view } = requests;
-  const count = parts.state.receive(
+  const count = parts.state.receiving.receive(
     view.getUint32(at + codec.QUEUE_ID_AT, true),
     view.getUint16(at + codec.COUNT_AT, true),
     messageBytesMax(view, at),
@@ -137,7 +137,7 @@ function messageBytesMax(view: DataView, at: number): number {
   return Math.min(asked, FRAME_BYTES_MAX - codec.REPLY_HEADER_BYTES);
 }
 
-/** Replies with the messages in `state.deliveredSlots`; a negative count is an error's number. */
+/** Replies with the messages in `state.receiving.slots`; a negative count is an error's number. */
 function writeMessages(
   { log, state }: PartitionParts,
   requests: RingReader,
@@ -149,10 +149,11 @@ function writeMessages(
     refuse(requests, at, replies, -count);
     return;
   }
-  const { table, deliveredSlots } = state;
+  const { table } = state;
+  const { slots } = state.receiving;
   let bytes = codec.REPLY_HEADER_BYTES;
   for (let i = 0; i < count; i++) {
-    bytes += codec.DELIVERY_HEADER_BYTES + table.entryBytes(deliveredSlots[i]!);
+    bytes += codec.DELIVERY_HEADER_BYTES + table.entryBytes(slots[i]!);
   }
   const reply = claimReply(replies, bytes - codec.REPLY_HEADER_BYTES);
   answer(requests, at, replies, reply, NO_ERROR, 0, 0, bytes - codec.REPLY_HEADER_BYTES);
@@ -160,7 +161,7 @@ function writeMessages(
   view.setUint16(reply + codec.COUNT_AT, count, true);
   let to = reply + codec.REPLY_HEADER_BYTES;
   for (let i = 0; i < count; i++) {
-    const slot = deliveredSlots[i]!;
+    const slot = slots[i]!;
     view.setUint32(to, slot, true);
     view.setFloat64(to + codec.DELIVERY_SEQUENCE_AT, table.sequence(slot), true);
     view.setUint32(to + codec.DELIVERY_NUMBER_AT, table.delivery(slot), true);
@@ -177,18 +178,18 @@ function writeMessages(
 }
 
 handler(codec.OP_DELETE, ({ state }, requests, at, replies, now) => {
-  const { buffer, view } = requests;
+  const { view } = requests;
   const count = view.getUint16(at + codec.COUNT_AT, true);
   const queueId = view.getUint32(at + codec.QUEUE_ID_AT, true);
-  state.delete(queueId, buffer, view, at + codec.REQUEST_HEADER_BYTES, count, now);
+  state.receipts.delete(queueId, view, at + codec.REQUEST_HEADER_BYTES, count, now);
   writeResults(state, requests, at, replies, count);
 });
 
 handler(codec.OP_CHANGE_VISIBILITY, ({ state }, requests, at, replies, now) => {
-  const { buffer, view } = requests;
+  const { view } = requests;
   const count = view.getUint16(at + codec.COUNT_AT, true);
   const queueId = view.getUint32(at + codec.QUEUE_ID_AT, true);
-  state.changeVisibility(queueId, buffer, view, at + codec.REQUEST_HEADER_BYTES, count, now);
+  state.receipts.changeVisibility(queueId, view, at + codec.REQUEST_HEADER_BYTES, count, now);
   writeResults(state, requests, at, replies, count);
 });
 
@@ -199,7 +200,7 @@ function writeResults(
   replies: RingWriter,
   count: number,
 ): void {
-  const { results } = state;
+  const { results } = state.receipts;
   const reply = claimReply(replies, count);
   let failed = 0;
   for (let i = 0; i < count; i++) failed |= results[i]!;

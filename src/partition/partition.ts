@@ -79,7 +79,7 @@ export class Partition {
     this.faults = faults;
     for (const link of links) this.#linkOf[link.router] = link;
     this.#cleaner = new Cleaner(log, state);
-    state.inFlightElsewhere = (row) => board.inFlight(row) - board.inFlightIn(index, row);
+    state.receiving.inFlightElsewhere = (row) => board.inFlight(row) - board.inFlightIn(index, row);
   }
 
   /** One turn at time `now`. */
@@ -129,9 +129,9 @@ export class Partition {
   #publishGauges(): void {
     const { index, log, state } = this;
     const gauges: Readonly<Record<Gauge, number>> = {
-      sent: state.sentTotal,
-      received: state.receivedTotal,
-      deleted: state.deletedTotal,
+      sent: state.sending.total,
+      received: state.receiving.total,
+      deleted: state.receipts.deletedTotal,
       commits: this.#commits,
       commitMicroseconds: this.#commitMs * 1000,
       committedKib: this.#committedBytes / 1024,
@@ -205,11 +205,10 @@ export class Partition {
   #commit(): void {
     const { log } = this;
     if (!log.dirty) return;
-    if (!this.state.syncNeeded) {
+    if (!this.state.takeSyncNeeded()) {
       log.write();
       return;
     }
-    this.state.syncNeeded = false;
     const began = performance.now();
     this.#committedBytes += log.uncommittedBytes;
     assert(log.commit() === undefined, 'the log of this actor is durable when commit returns');

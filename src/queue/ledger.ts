@@ -1,0 +1,95 @@
+/* What every decision needs: the store that it changes, the journal that it is written to, and the
+ * steps that more than one command takes. Owned by the partition's thread.
+ *
+ * Key invariant: a record is claimed before anything is changed. A claim that throws (the disk is
+ * full) leaves the state as it was. */
+
+import * as record from './event-record.ts';
+import { beginRecord, type Journal } from './event-record.ts';
+import { GROUP_WORDS, HEAD } from './group-table.ts';
+import type { MessageStore } from './message-store.ts';
+import type { MessageTable } from './message-table.ts';
+import type { Queue } from './queue.ts';
+
+/** Deadlines that are passed in one turn, at most: bounds how long a turn takes. */
+const DEADLINES_PER_TURN_MAX = 10_000;
+
+export class Ledger {
+  readonly store: MessageStore;
+  readonly table: MessageTable;
+  readonly journal: Journal;
+  /** A record was written whose durability a reply promises. */
+  syncNeeded = false;
+
+  constructor(store: MessageStore, journal: Journal) {
+    this.store = store;
+    this.table = store.table;
+    this.journal = journal;
+  }
+
+  /** Writes the ref of the message in `slot`; see event-record.ts. */
+  writeRef(at: number, slot: number): void {
+    this.journal.view.setUint32(at, slot, true);
+    this.journal.view.setUint32(at + 4, this.table.sequence(slot) >>> 0, true);
+  }
+
+  /** True when the message must not be delivered any more. */
+  isUnfit(queue: Queue, slot: number, now: number): boolean {
+    return this.store.isPastRetention(queue, slot, now) || this.store.isExhausted(queue, slot);
+  }
+
+  /** Has the first message of the ring one that may be delivered, if there is such a one. */
+  clearHead(queue: Queue, now: number, max: number): number {
+    const { groups } = this.store;
+    for (let cleared = 0; cleared < max; cleared++) {
+      if (queue.ringHead === 0) return cleared;
+      const slot = groups.words[queue.ringHead * GROUP_WORDS + HEAD]!;
+      if (this.store.isPastRetention(queue, slot, now)) this.#expire(queue, slot, now);
+      else if (this.store.isExhausted(queue, slot)) this.#deadLetter(queue, slot, now);
+      else return cleared;
+    }
+    return max;
+  }
+
+  #expire(queue: Queue, slot: number, now: number): void {
+    const length = record.HEADER_BYTES + record.REF_BYTES;
+    const to = beginRecord(this.journal, length, record.DELETE, 0, 1, queue.queueId, now);
+    this.writeRef(to + record.HEADER_BYTES, slot);
+    this.store.remove(queue, slot);
+  }
+
+  #deadLetter(queue: Queue, slot: number, now: number): void {
+    const target = this.store.find(queue.settings.deadLetterQueueId)!;
+    // Rule: SQS; on FIFO queues the dead-letter queue's retention starts anew.
+    this.move(queue, slot, target, queue.queueId, target.fifo, now);
+  }
+
+  /** Moves one message to `target`, where it was never received. */
+  move(
+    queue: Queue,
+    slot: number,
+    target: Queue,
+    source: number,
+    asNew: boolean,
+    now: number,
+  ): void {
+    const { journal, store } = this;
+    const length = record.MOVE_REFS_AT + record.REF_BYTES;
+    const flags = asNew ? record.FLAG_AS_NEW : 0;
+    const to = beginRecord(journal, length, record.MOVE, flags, 1, target.queueId, now);
+    journal.view.setFloat64(to + record.MOVE_SEQUENCE_AT, store.nextSequence, true);
+    journal.view.setUint32(to + record.MOVE_SOURCE_AT, source, true);
+    this.writeRef(to + record.MOVE_REFS_AT, slot);
+    const sentAt = asNew ? now : this.table.sentAt(slot);
+    store.moveTo(queue, slot, target, store.nextSequence++, sentAt, source);
+  }
+
+  /** Does what deadlines up to `now` bring, as far as one turn has time for it. */
+  passDeadlines(now: number): void {
+    const { heap } = this.store;
+    for (let left = DEADLINES_PER_TURN_MAX; left > 0 && heap.earliest <= now; left--) {
+      const exhausted = this.store.passDeadline(now);
+      if (exhausted !== 0) this.#deadLetter(this.store.queueOf(exhausted), exhausted, now);
+    }
+  }
+}
