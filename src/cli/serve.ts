@@ -1,0 +1,141 @@
+/* `capstan serve`: the whole server, from its options to its last breath. Runs on the main thread.
+ *
+ * Stopping is a courtesy to clients, not to the data: whatever was acknowledged is in the log, and
+ * a server that was killed comes up with the same. */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Logger } from '../base/logger.ts';
+import { Broker } from '../broker/broker.ts';
+import { claimPort, Doors } from '../door/doors.ts';
+import type { CliContext, Subcommand } from './command.ts';
+import { openLog } from './log-output.ts';
+import { addServeOptions, type ServeOptions, serveOptions } from './serve-options.ts';
+
+/** Requests that were begun when the server was told to stop have this long to be answered. */
+const STOP_PATIENCE_MS = 10_000;
+
+export const serveCommand: Subcommand = (program, context) => {
+  const command = program.command('serve').description('Run the server.');
+  addServeOptions(command).action((parsed: ServeOptions) =>
+    serve(serveOptions(parsed, context.env), context),
+  );
+};
+
+async function serve(options: ServeOptions, context: CliContext): Promise<void> {
+  const logger = openLog(options.logLevel, context.stderr.isTTY === true);
+  const stop = stopAsked(context, logger);
+  const port = await claimPort(options.host, options.port);
+  const temporary = options.memory ? mkdtempSync(path.join(tmpdir(), 'capstan-')) : undefined;
+  const data = temporary ?? options.data;
+  try {
+    await run({ ...options, port, data }, context, logger, stop);
+  } finally {
+    if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
+    stop.forget();
+  }
+}
+
+async function run(
+  options: ServeOptions,
+  context: CliContext,
+  logger: Logger,
+  stop: StopAsked,
+): Promise<void> {
+  const { host, port, data, partitions, durability, memory, publicUrl, strictWaits } = options;
+  const { version } = context;
+  const broker = Broker.prepare({
+    data,
+    partitions,
+    durability: memory ? { mode: 'none' } : durability,
+    remoteRouters: options.doors,
+    strictWaits,
+    logger,
+  });
+  let doors: Doors | undefined;
+  try {
+    const onGone = () => stop.ask('no door is left');
+    doors = await Doors.open({
+      broker,
+      count: options.doors,
+      host,
+      port,
+      version,
+      publicUrl,
+      strictWaits,
+      logger,
+      onGone,
+    });
+    await Promise.race([broker.start(), stop.asked]);
+    if (!stop.isAsked()) announce(options, context, broker, logger);
+    const reason = await stop.asked;
+    logger.info({ reason }, 'stopping');
+    if (!stop.bySignal()) context.setExitCode(1);
+  } finally {
+    await doors?.close(STOP_PATIENCE_MS);
+    await broker.close();
+  }
+  logger.info({}, 'stopped');
+}
+
+function announce(
+  options: ServeOptions,
+  context: CliContext,
+  broker: Broker,
+  logger: Logger,
+): void {
+  const { host, port, data, doors, memory } = options;
+  const { partitions, durability } = broker;
+  const shown = host.includes(':') ? `[${host}]` : host;
+  const url = `http://${shown}:${port}`;
+  const kept = memory ? 'temporary, gone when the server stops' : `durability ${durability}`;
+  context.stdout.write(
+    `${[
+      `Capstan ${context.version} listens on ${url}`,
+      `  data       ${data} (${kept})`,
+      `  threads    ${counted(partitions, 'partition')}, ${counted(doors, 'door')}`,
+      `  dashboard  ${url}/`,
+      'Try it:',
+      `  curl -X PUT ${url}/v1/queues/orders`,
+      `  curl -d 'hello' ${url}/v1/queues/orders/messages`,
+      `  curl -X POST '${url}/v1/queues/orders/receive?waitMs=1000'`,
+    ].join('\n')}\n`,
+  );
+  const { version } = context;
+  logger.info({ url, data, durability, partitions, doors, version }, 'serving');
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+interface StopAsked {
+  /** Resolves with the reason. */
+  readonly asked: Promise<string>;
+  ask(reason: string): void;
+  isAsked(): boolean;
+  bySignal(): boolean;
+  forget(): void;
+}
+
+/** The first signal asks to stop; the second ends the process at once. */
+function stopAsked(context: CliContext, logger: Logger): StopAsked {
+  let ask!: (reason: string) => void;
+  let isAsked = false;
+  let signals = 0;
+  const asked = new Promise<string>((resolve) => {
+    ask = (reason) => {
+      isAsked = true;
+      resolve(reason);
+    };
+  });
+  const forget = context.onStopSignal((signal) => {
+    signals++;
+    if (signals === 1) return ask(signal);
+    logger.warn({ signal }, 'a second signal: ending at once');
+    // Leaving by `exit` would end the doors' threads under their sockets, which aborts.
+    process.kill(process.pid, 'SIGKILL');
+  });
+  return { asked, ask, isAsked: () => isAsked, bySignal: () => signals > 0, forget };
+}
