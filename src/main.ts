@@ -3,13 +3,10 @@
 
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { BrokerError } from './base/errors.ts';
 import { type CliContext, CliError } from './cli/command.ts';
 import { COMMANDS } from './cli/commands.ts';
-
-/** Bad usage, by the convention of shells and of commander. */
-const EXIT_FAILED = 1;
-const EXIT_DEFECT = 70;
+import { asCliError, EXIT_DEFECT, EXIT_USAGE } from './cli/exit-codes.ts';
+import { HELP_AFTER } from './cli/help.ts';
 
 function readVersion(): string {
   const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
@@ -26,14 +23,12 @@ function onStopSignal(listener: (signal: NodeJS.Signals) => void): () => void {
 
 /** What the process exits with after `error`; says on stderr what went wrong. */
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode; // It has said it already.
-  if (error instanceof CliError) {
-    process.stderr.write(`capstan: ${error.message}\n`);
-    return error.exitCode;
-  }
-  if (error instanceof BrokerError) {
-    process.stderr.write(`capstan: ${error.message} (${error.code})\n`);
-    return EXIT_FAILED;
+  // It has said it already; help and version are no errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  const shown = asCliError(error);
+  if (shown instanceof CliError) {
+    process.stderr.write(`capstan: ${shown.message}\n`);
+    return shown.exitCode;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`capstan: this is a defect in Capstan: ${text}\n`);
@@ -55,7 +50,9 @@ async function main(): Promise<void> {
   const program = new Command('capstan')
     .description('A durable message queue that speaks SQS, WebSocket and plain HTTP.')
     .version(context.version, '-V, --version')
+    .helpCommand(false)
     .showHelpAfterError('Run with --help to see what it takes.')
+    .addHelpText('after', HELP_AFTER)
     .exitOverride();
   for (const add of COMMANDS) add(program, context);
   try {
