@@ -1,4 +1,5 @@
-/* One front door: every protocol over one service, on one port. Runs on the thread that opens it. */
+/* One front door: every protocol over one service, on one port. It belongs to the thread that
+ * opens it. */
 
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';

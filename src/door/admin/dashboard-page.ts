@@ -3,7 +3,8 @@
 
 const STYLE = `
 :root { color-scheme: light dark; --line: #8884; --soft: #888; --good: #2a9d4e; --bad: #d1382f; }
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
+body { font: 15px/1.45 system-ui, sans-serif; }
+body { margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.05rem; margin: 2rem 0 .4rem; }
 header { display: flex; gap: .6rem 1.2rem; align-items: baseline; flex-wrap: wrap; }
 header span { color: var(--soft); }
@@ -33,49 +34,49 @@ const span = (ms) => {
   if (s < 86400) return Math.floor(s / 3600) + ' h ' + Math.floor((s % 3600) / 60) + ' min';
   return Math.floor(s / 86400) + ' d ' + Math.floor((s % 86400) / 3600) + ' h';
 };
-function fill(id, columns, rows, none) {
-  const table = byId(id);
-  const head = document.createElement('tr');
-  for (const [title] of columns) head.append(Object.assign(document.createElement('th'), { textContent: title }));
-  const lines = rows.map((row) => {
-    const line = document.createElement('tr');
-    for (const [, cell] of columns) line.append(Object.assign(document.createElement('td'), { textContent: cell(row) }));
-    return line;
-  });
-  if (rows.length === 0) {
-    const cell = Object.assign(document.createElement('td'), { textContent: none, className: 'empty', colSpan: columns.length });
-    lines.push(document.createElement('tr'));
-    lines[0].append(cell);
+function line(tag, texts, more) {
+  const made = document.createElement('tr');
+  for (const textContent of texts) {
+    made.append(Object.assign(document.createElement(tag), { textContent, ...more }));
   }
-  table.replaceChildren(head, ...lines);
+  return made;
+}
+function fill(id, columns, rows, none) {
+  const head = line('th', columns.map(([title]) => title));
+  const lines = rows.map((row) => line('td', columns.map(([, cell]) => cell(row))));
+  if (rows.length === 0) {
+    lines.push(line('td', [none], { className: 'empty', colSpan: columns.length }));
+  }
+  byId(id).replaceChildren(head, ...lines);
 }
 let before;
-function perSecond(now, past, key) {
-  if (before === undefined || past === undefined || now[key] < past[key]) return undefined;
-  return ((now[key] - past[key]) * 1000) / (current.now - before.now);
-}
 let current;
+const held = (queue) => queue.visible + queue.inFlight + queue.delayed;
+/* How fast a figure of one row grew since the last answer; key tells rows apart. */
+function growth(list, key, row, figure) {
+  const past = before && before[list].find((each) => each[key] === row[key]);
+  if (past === undefined) return rate(undefined);
+  return rate(((figure(row) - figure(past)) * 1000) / (current.now - before.now));
+}
+const ofPartition = (name) => (p) => growth('partitions', 'partition', p, (each) => each[name]);
+const ofDoor = (name) => (d) => growth('doors', 'door', d, (each) => each[name]);
+const age = (at) => (at === null ? '–' : span(Math.max(0, current.now - at)));
 function show(status) {
   current = status;
   const { health } = status;
   const states = health.partitions.map((each) => each.state);
-  const state = states.every((each) => each === 'running') ? 'running' : states.find((each) => each !== 'running');
+  const state = states.find((each) => each !== 'running') ?? 'running';
   byId('state').textContent = state;
   byId('state').className = state;
-  byId('about').textContent = 'version ' + health.version + ' · durability ' + health.durability + ' · up ' + span(health.uptimeMs);
-  const depthBefore = new Map((before ? before.queues : []).map((each) => [each.name, each]));
+  byId('about').textContent = 'version ' + health.version + ' · durability ' +
+    health.durability + ' · up ' + span(health.uptimeMs);
   fill('queues', [
     ['queue', (q) => q.name],
     ['visible', (q) => whole(q.visible)],
     ['in flight', (q) => whole(q.inFlight)],
     ['delayed', (q) => whole(q.delayed)],
-    ['oldest', (q) => (q.oldestSentAtMs === null ? '–' : span(Math.max(0, status.now - q.oldestSentAtMs)))],
-    ['growth', (q) => {
-      const past = depthBefore.get(q.name);
-      if (past === undefined) return '–';
-      const held = (of) => of.visible + of.inFlight + of.delayed;
-      return rate(((held(q) - held(past)) * 1000) / (status.now - before.now));
-    }],
+    ['oldest', (q) => age(q.oldestSentAtMs)],
+    ['growth', (q) => growth('queues', 'name', q, held)],
     ['dead letters to', (q) => q.deadLetterQueue ?? '–'],
   ], status.queues, 'There is no queue yet.');
   byId('shown').textContent = status.queuesTotal > status.queues.length
@@ -85,16 +86,16 @@ function show(status) {
     ['state', (p) => p.state + (p.spaceLow ? ', disk full' : '')],
     ['restarts', (p) => whole(p.restarts)],
     ['messages', (p) => whole(p.messages)],
-    ['sent', (p) => rate(perSecond(p, before && before.partitions[p.partition], 'sent'))],
-    ['received', (p) => rate(perSecond(p, before && before.partitions[p.partition], 'received'))],
-    ['deleted', (p) => rate(perSecond(p, before && before.partitions[p.partition], 'deleted'))],
-    ['commits', (p) => rate(perSecond(p, before && before.partitions[p.partition], 'commits'))],
+    ['sent', ofPartition('sent')],
+    ['received', ofPartition('received')],
+    ['deleted', ofPartition('deleted')],
+    ['commits', ofPartition('commits')],
     ['log', (p) => bytes(p.logBytes)],
   ], status.partitions, '');
   fill('doors', [
     ['door', (d) => d.door],
-    ['requests', (d) => rate(perSecond(d, before && before.doors.find((each) => each.door === d.door), 'requests'))],
-    ['errors', (d) => rate(perSecond(d, before && before.doors.find((each) => each.door === d.door), 'errors'))],
+    ['requests', ofDoor('requests')],
+    ['errors', ofDoor('errors')],
     ['requests in all', (d) => whole(d.requests)],
     ['errors in all', (d) => whole(d.errors)],
   ], status.doors, '');

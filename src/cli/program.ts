@@ -1,0 +1,38 @@
+/* The command line as a whole: its subcommands, and what an error is shown as. */
+
+import { Command, CommanderError } from 'commander';
+import { type CliContext, CliError } from './command.ts';
+import { COMMANDS } from './commands.ts';
+import { asCliError, EXIT_DEFECT, EXIT_USAGE } from './exit-codes.ts';
+import { HELP_AFTER } from './help.ts';
+
+/** Runs what `argv` (with the two words before the arguments) asks for. Never rejects. */
+export async function runProgram(argv: readonly string[], context: CliContext): Promise<void> {
+  const program = new Command('capstan')
+    .description('A durable message queue that speaks SQS, WebSocket and plain HTTP.')
+    .version(context.version, '-V, --version')
+    .helpCommand(false)
+    .showHelpAfterError('Run with --help to see what it takes.')
+    .addHelpText('after', HELP_AFTER)
+    .exitOverride();
+  for (const add of COMMANDS) add(program, context);
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    context.setExitCode(report(error, context));
+  }
+}
+
+/** Says on stderr what went wrong. Returns what the process exits with. */
+function report(error: unknown, { stderr }: CliContext): number {
+  // It has said it already; help and version are no errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  const shown = asCliError(error);
+  if (shown instanceof CliError) {
+    stderr.write(`capstan: ${shown.message}\n`);
+    return shown.exitCode;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  stderr.write(`capstan: this is a defect in Capstan: ${text}\n`);
+  return EXIT_DEFECT;
+}
