@@ -6,10 +6,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { BrokerError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { Broker } from '../broker/broker.ts';
 import { claimPort, Doors } from '../door/doors.ts';
-import type { CliContext, Subcommand } from './command.ts';
+import { type CliContext, CliError, type Subcommand } from './command.ts';
 import { openLog } from './log-output.ts';
 import { addServeOptions, type ServeOptions, serveOptions } from './serve-options.ts';
 
@@ -26,7 +27,7 @@ export const serveCommand: Subcommand = (program, context) => {
 async function serve(options: ServeOptions, context: CliContext): Promise<void> {
   const logger = openLog(options.logLevel, context.stderr.isTTY === true);
   const stop = stopAsked(context, logger);
-  const port = await claimPort(options.host, options.port);
+  const port = await claim(options);
   const temporary = options.memory ? mkdtempSync(path.join(tmpdir(), 'capstan-')) : undefined;
   const data = temporary ?? options.data;
   try {
@@ -34,6 +35,16 @@ async function serve(options: ServeOptions, context: CliContext): Promise<void> 
   } finally {
     if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
     stop.forget();
+  }
+}
+
+/** A port that somebody has is not the fault of the command line. */
+async function claim({ host, port }: ServeOptions): Promise<number> {
+  try {
+    return await claimPort(host, port);
+  } catch (error) {
+    if (error instanceof BrokerError) throw new CliError(error.detail, 1, { cause: error });
+    throw error;
   }
 }
 
