@@ -11,6 +11,8 @@ export interface Import {
   readonly specifier: string;
   /** From the root, for a file of the repository; undefined for a package. */
   readonly file: string | undefined;
+  /** A file that is run on a thread of its own, or read: named by URL, not loaded. */
+  readonly byUrl: boolean;
 }
 
 /** Paths from the root, sorted, of the files under `directory` whose name ends in `suffix`. */
@@ -25,26 +27,29 @@ export function read(file: string): string {
   return readFileSync(path.join(ROOT, file), 'utf8');
 }
 
-/** `import` and `export ... from`, imports at run time, and workers, which are named by URL. */
+/** `import` and `export ... from`, and imports at run time. */
 const IMPORT_PATTERNS = [
   /^\s*(?:import|export)\b(?:[^'"`;]*?\bfrom)?\s*'([^']+)'/gm,
   /\bimport\(\s*'([^']+)'\s*\)/g,
-  /\bnew URL\(\s*'([^']+)',\s*import\.meta\.url\s*\)/g,
 ];
+const URL_PATTERN = /\bnew URL\(\s*'([^']+)',\s*import\.meta\.url\s*\)/g;
 
 /** What `source`, the text of `file`, imports. */
 export function importsIn(file: string, source: string): Import[] {
   const code = source.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
-  return IMPORT_PATTERNS.flatMap((pattern) =>
-    Array.from(code.matchAll(pattern), ([, specifier]) => resolve(file, specifier!)),
-  );
+  const found = (pattern: RegExp, byUrl: boolean): Import[] =>
+    Array.from(code.matchAll(pattern), ([, specifier]) => resolve(file, specifier!, byUrl));
+  return [
+    ...IMPORT_PATTERNS.flatMap((pattern) => found(pattern, false)),
+    ...found(URL_PATTERN, true),
+  ];
 }
 
-function resolve(file: string, specifier: string): Import {
-  if (!specifier.startsWith('.')) return { specifier, file: undefined };
+function resolve(file: string, specifier: string, byUrl: boolean): Import {
+  if (!specifier.startsWith('.')) return { specifier, file: undefined, byUrl };
   const target = path.posix.join(path.posix.dirname(file), specifier);
   // A worker is named as it will be called once it is compiled.
-  return { specifier, file: target.replace(/\.js$/, '.ts') };
+  return { specifier, file: target.replace(/\.js$/, '.ts'), byUrl };
 }
 
 export type ImportGraph = ReadonlyMap<string, readonly Import[]>;
@@ -53,14 +58,20 @@ export function importGraph(files: readonly string[]): ImportGraph {
   return new Map(files.map((file) => [file, importsIn(file, read(file))]));
 }
 
-/** Every file that loading one of `entries` would load. */
-export function reachableFrom(entries: readonly string[], graph: ImportGraph): Set<string> {
+/** Every file that loading one of `entries` would load; with `urls`, also what those name by URL. */
+export function reachableFrom(
+  entries: readonly string[],
+  graph: ImportGraph,
+  urls: boolean,
+): Set<string> {
   const reached = new Set<string>();
   const pending = [...entries];
   for (let file = pending.pop(); file !== undefined; file = pending.pop()) {
     if (reached.has(file)) continue;
     reached.add(file);
-    for (const each of graph.get(file) ?? []) if (each.file !== undefined) pending.push(each.file);
+    for (const each of graph.get(file) ?? []) {
+      if (each.file !== undefined && (urls || !each.byUrl)) pending.push(each.file);
+    }
   }
   return reached;
 }
@@ -84,8 +95,8 @@ function cycleThrough(
   const start = trail.indexOf(file);
   if (start >= 0) return [...trail.slice(start), file];
   if (done.has(file)) return undefined;
-  for (const { file: target } of graph.get(file) ?? []) {
-    if (target === undefined) continue;
+  for (const { file: target, byUrl } of graph.get(file) ?? []) {
+    if (target === undefined || byUrl) continue;
     const cycle = cycleThrough(target, graph, [...trail, file], done);
     if (cycle !== undefined) return cycle;
   }
