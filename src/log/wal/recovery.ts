@@ -109,7 +109,8 @@ export function openSegments(
     if (index < first || index > last) continue;
     const segment = new Segment(readHeader(storage, directory, index), directory);
     const what = misfit(segment.header, index, segments);
-    if (what !== undefined) throw new CorruptionError({ file: segment.path, offset: 0, what });
+    const file = join(directory, segmentFileName(index));
+    if (what !== undefined) throw new CorruptionError({ file, offset: 0, what });
     segments.push(segment);
   }
   return segments;
