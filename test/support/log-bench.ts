@@ -30,7 +30,7 @@ export function openLog(
 ): LogBench {
   const found: TextRecord[] = [];
   let rotations = 0;
-  const { word } = seededRandom(storage.changes + 77);
+  const random = seededRandom(storage.changes + 77);
   const { log, report } = openWal(
     {
       directory: LOG_DIRECTORY,
@@ -38,7 +38,7 @@ export function openLog(
       windowBytes: 4096,
       durability: { mode: 'fsync' },
       storage,
-      randomWord: word,
+      randomWord: () => random.word(),
       onRotate: () => rotations++,
       ...settings,
     },

@@ -371,10 +371,11 @@ describe('rotation', () => {
   it('takes a spare when there is one, and tells that it is gone', async () => {
     const storage = new FaultyStorage();
     storage.setContent('/data/log/spare-0a', Buffer.alloc(SEGMENT_BYTES, 0xee));
-    const { log, rotations } = openLog(storage);
+    const bench = openLog(storage);
+    const { log } = bench;
     const record = await commitOne(log, 'a');
     expect(storage.paths()).toEqual([segmentPath(0)]);
-    expect(rotations()).toBe(1);
+    expect(bench.rotations()).toBe(1);
     storage.kill();
     expect(openLog(storage).found).toEqual([record]);
   });
@@ -413,17 +414,30 @@ describe('regions', () => {
     const { log, records } = await withRegions(3);
     for (const region of [0, 1, 2]) {
       const found: TextRecord[] = [];
-      log.scan(region, (buffer, _view, offset, length, position) => {
+      log.scan(region * SEGMENT_BYTES, SEGMENT_BYTES, (buffer, _view, offset, length, position) => {
         found.push({ text: buffer.latin1Slice(offset, offset + length), position });
       });
       expect(found).toEqual(records.filter((each) => regionOf(each) === region));
     }
   });
 
+  it('are scanned a little at a time, without a gap', async () => {
+    const { log, records } = await withRegions(3);
+    const found: TextRecord[] = [];
+    let calls = 0;
+    for (let at: number | undefined = SEGMENT_BYTES; at !== undefined; calls++) {
+      at = log.scan(at, 1500, (buffer, _view, offset, length, position) => {
+        found.push({ text: buffer.latin1Slice(offset, offset + length), position });
+      });
+    }
+    expect(found).toEqual(records.filter((each) => regionOf(each) === 1));
+    expect(calls).toBeGreaterThan(3);
+  });
+
   it('can be read and written to while one is scanned', async () => {
     const { log, records } = await withRegions(3);
     const copies: TextRecord[] = [];
-    log.scan(0, (buffer, _view, offset, length, position) => {
+    log.scan(0, SEGMENT_BYTES, (buffer, _view, offset, length, position) => {
       const record = { text: buffer.latin1Slice(offset, offset + length), position };
       expect(readText(log, record)).toBe(record.text);
       copies.push(append(log, record.text));
@@ -473,9 +487,9 @@ describe('regions', () => {
   it('that are not held are a defect of the caller', async () => {
     const { log } = await withRegions(3);
     log.release(1);
-    expect(() => log.scan(0, () => {})).toThrow(InvariantError);
+    expect(() => log.scan(0, SEGMENT_BYTES, () => {})).toThrow(InvariantError);
     expect(() => log.read(100, 1)).toThrow(InvariantError);
-    expect(() => log.scan(3, () => {})).toThrow(InvariantError);
+    expect(() => log.scan(3 * SEGMENT_BYTES, 1, () => {})).toThrow(InvariantError);
   });
 
   it('damaged since are told with file and offset, by a read and by a scan', async () => {
@@ -490,7 +504,7 @@ describe('regions', () => {
     expect(readText(log, records[0]!)).toBe(records[0]!.text);
     expect(() => readText(log, record)).toThrow(damage);
     expect(() => readText(log, record)).toThrow(damage);
-    expect(() => log.scan(0, () => {})).toThrow(damage);
+    expect(() => log.scan(0, SEGMENT_BYTES, () => {})).toThrow(damage);
     expect(readText(log, records[0]!)).toBe(records[0]!.text);
   });
 });
