@@ -154,7 +154,7 @@ export class FaultyStorage implements Storage {
   }
 
   paths(): string[] {
-    return [...this.#names.keys()].sort();
+    return [...this.#names.keys()].toSorted();
   }
 
   /** Another disk with the same content, all of it synced. */
