@@ -157,6 +157,18 @@ export const ERRORS = {
     retryable: false,
     advice: 'Delete queues that are no longer used before creating more.',
   },
+  CAPSTAN_CONNECTION_LOST: {
+    number: 25,
+    status: 503,
+    retryable: true,
+    advice: 'Check that the server runs; whether the request was carried out is not known.',
+  },
+  CAPSTAN_UNAUTHORIZED: {
+    number: 26,
+    status: 401,
+    retryable: false,
+    advice: 'Connect with the token that the server was started with.',
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;

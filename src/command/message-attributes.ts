@@ -2,7 +2,7 @@
  * SQS computes MD5OfMessageAttributes: sorted by name, per attribute
  *   name bytes, u32 | name | type bytes, u32 | type | 1 string or 2 binary, u8 |
  *   value bytes, u32 | value
- * with big-endian lengths. Rule: SQS developer guide, message metadata. */
+ * with big-endian lengths. Rule: SQS developer guide, message metadata. Loads in a browser. */
 
 /** One message attribute. A `String` or `Number` holds text, a `Binary` holds bytes. */
 export interface MessageAttribute {
@@ -15,55 +15,57 @@ export interface MessageAttribute {
 const STRING_VALUE = 1;
 const BINARY_VALUE = 2;
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
 /** Encodes `attributes` in any order. The caller has checked names, types and values. */
 export function encodeAttributeBlock(attributes: readonly MessageAttribute[]): Uint8Array {
   const sorted = attributes.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  const parts: Uint8Array[] = [];
   let bytes = 0;
   for (const { name, type, value } of sorted) {
-    const valueBytes = typeof value === 'string' ? Buffer.byteLength(value) : value.length;
-    bytes += 13 + Buffer.byteLength(name) + Buffer.byteLength(type) + valueBytes;
+    const isText = typeof value === 'string';
+    const three = [
+      encoder.encode(name),
+      encoder.encode(type),
+      isText ? encoder.encode(value) : value,
+    ];
+    parts.push(...three);
+    for (const part of three) bytes += 4 + part.length;
+    bytes += 1;
   }
-  const block = Buffer.allocUnsafe(bytes);
+  const block = new Uint8Array(bytes);
+  const view = new DataView(block.buffer);
   let at = 0;
-  for (const { name, type, value } of sorted) {
-    at = writeSized(block, name, at);
-    at = writeSized(block, type, at);
-    block[at++] = typeof value === 'string' ? STRING_VALUE : BINARY_VALUE;
-    at = writeSized(block, value, at);
+  for (const [index, part] of parts.entries()) {
+    const isValue = index % 3 === 2;
+    if (isValue) {
+      const { value } = sorted[(index - 2) / 3]!;
+      block[at++] = typeof value === 'string' ? STRING_VALUE : BINARY_VALUE;
+    }
+    view.setUint32(at, part.length);
+    block.set(part, at + 4);
+    at += 4 + part.length;
   }
   return block;
 }
 
-function writeSized(block: Buffer, value: string | Uint8Array, at: number): number {
-  let bytes: number;
-  if (typeof value === 'string') {
-    bytes = block.write(value, at + 4, 'utf8');
-  } else {
-    block.set(value, at + 4);
-    bytes = value.length;
-  }
-  block.writeUInt32BE(bytes, at);
-  return at + 4 + bytes;
-}
-
 /** The attributes of a block, in its order; binary values are views of it. */
 export function decodeAttributeBlock(block: Uint8Array): MessageAttribute[] {
-  const buffer = Buffer.from(block.buffer, block.byteOffset, block.length);
+  const view = new DataView(block.buffer, block.byteOffset, block.length);
+  const text = (from: number, end: number) => decoder.decode(block.subarray(from, end));
   const attributes: MessageAttribute[] = [];
   let at = 0;
-  while (at < buffer.length) {
-    const nameEnd = at + 4 + buffer.readUInt32BE(at);
-    const name = buffer.toString('utf8', at + 4, nameEnd);
-    const typeEnd = nameEnd + 4 + buffer.readUInt32BE(nameEnd);
-    const type = buffer.toString('utf8', nameEnd + 4, typeEnd);
-    const isText = buffer[typeEnd] === STRING_VALUE;
+  while (at < block.length) {
+    const nameEnd = at + 4 + view.getUint32(at);
+    const name = text(at + 4, nameEnd);
+    const typeEnd = nameEnd + 4 + view.getUint32(nameEnd);
+    const type = text(nameEnd + 4, typeEnd);
+    const isText = block[typeEnd] === STRING_VALUE;
     const valueAt = typeEnd + 5;
-    at = valueAt + buffer.readUInt32BE(typeEnd + 1);
-    attributes.push({
-      name,
-      type,
-      value: isText ? buffer.toString('utf8', valueAt, at) : buffer.subarray(valueAt, at),
-    });
+    at = valueAt + view.getUint32(typeEnd + 1);
+    const value = isText ? text(valueAt, at) : block.subarray(valueAt, at);
+    attributes.push({ name, type, value });
   }
   return attributes;
 }

@@ -1,0 +1,157 @@
+/* One subscription: as long as it has credit, a receive is under way for it, and what that brings is
+ * pushed. It holds no messages itself: while the connection is backed up nothing is taken out of the
+ * queue. Waiting receives of one queue are served in turn, and each push is bounded, so subscribers
+ * share a queue evenly. */
+
+import { BrokerError } from '../../base/errors.ts';
+import { BATCH_ENTRIES_MAX, WAIT_MS_MAX } from '../../base/limits.ts';
+import * as delivery from '../../wire/delivery.ts';
+import { CLOSE, CREDIT_MAX, FRAME, ProtocolViolation } from '../../wire/frame.ts';
+import { InHand } from './in-hand.ts';
+import type { MessageSink, PendingReceive } from './native-service.ts';
+import { type Parked, RECEIVE_BYTES_MAX } from './room.ts';
+import type { Session } from './session.ts';
+
+/** The most messages that one push holds, unless the subscriber asks for fewer. */
+const PUSH_MESSAGES_MAX = 100;
+/** After an error that passes by itself. */
+const RETRY_MS = 200;
+
+export interface SubscriptionOptions {
+  readonly id: number;
+  readonly queueName: string;
+  readonly credit: number;
+  readonly visibilityTimeoutMs: number | undefined;
+  readonly batchMax: number | undefined;
+  readonly releaseOnClose: boolean;
+}
+
+export class Subscription implements MessageSink, Parked {
+  readonly id: number;
+  readonly queueName: string;
+  /** Undefined: what is unsettled at the end comes back at its deadline. */
+  readonly inHand: InHand | undefined;
+  readonly #session: Session;
+  readonly #visibilityTimeoutMs: number | undefined;
+  readonly #batchMax: number;
+  #credit: number;
+  #receive: PendingReceive | undefined;
+  /** Called once the receive under way has ended; set when the subscription is being ended. */
+  #onEnded: (() => void) | undefined;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(session: Session, options: SubscriptionOptions) {
+    this.#session = session;
+    this.id = options.id;
+    this.queueName = options.queueName;
+    this.#credit = options.credit;
+    this.#visibilityTimeoutMs = options.visibilityTimeoutMs;
+    this.#batchMax = Math.min(options.batchMax ?? PUSH_MESSAGES_MAX, BATCH_ENTRIES_MAX);
+    this.inHand = options.releaseOnClose ? new InHand() : undefined;
+  }
+
+  grant(credit: number): void {
+    if (this.#credit + credit > CREDIT_MAX) {
+      throw new ProtocolViolation(CLOSE.OVER_LIMIT, `A credit goes up to ${CREDIT_MAX}.`);
+    }
+    this.#credit += credit;
+    this.pump();
+  }
+
+  resume(): void {
+    this.pump();
+  }
+
+  /** Sees to it that a receive is under way if there is credit for one. */
+  pump(): void {
+    if (this.#receive !== undefined || this.#retryTimer !== undefined) return;
+    if (this.#closed || this.#credit === 0) return;
+    const queue = this.#session.service.findQueue(this.queueName);
+    if (queue === undefined) {
+      const detail = `There is no queue "${this.queueName}".`;
+      this.#end(new BrokerError('CAPSTAN_QUEUE_DOES_NOT_EXIST', detail));
+      return;
+    }
+    if (!this.#session.room.available) {
+      this.#session.room.park(this);
+      return;
+    }
+    const options = {
+      max: Math.min(this.#credit, this.#batchMax),
+      bytesMax: RECEIVE_BYTES_MAX,
+      waitMs: WAIT_MS_MAX,
+      visibilityTimeoutMs: this.#visibilityTimeoutMs,
+      attemptId: undefined,
+    };
+    this.#receive = this.#session.service.receiveEncoded(queue, options, this);
+  }
+
+  /** Takes nothing more out of the queue; `onEnded` is called when nothing more will be pushed. */
+  stop(onEnded: () => void): void {
+    this.#closed = true;
+    clearTimeout(this.#retryTimer);
+    if (this.#receive === undefined) {
+      onEnded();
+      return;
+    }
+    this.#onEnded = onEnded;
+    this.#receive.cancel();
+  }
+
+  admit(): boolean {
+    return this.#session.room.take(this);
+  }
+
+  withdraw(): void {
+    this.#session.room.leave(this);
+  }
+
+  onParked(): void {
+    this.#receive = undefined;
+    if (this.#closed) this.#onEnded?.();
+    else this.#session.room.park(this);
+  }
+
+  onMessages(bytes: Uint8Array, at: number, length: number, count: number): void {
+    this.#receive = undefined;
+    this.#session.room.leave(this);
+    if (count > 0) {
+      this.#credit -= count;
+      if (this.inHand !== undefined) this.#remember(bytes, at, count);
+      this.#session.writeMessages(FRAME.PUSH, this.id, bytes, at, length, count);
+    }
+    if (this.#closed) this.#onEnded?.();
+    else this.pump();
+  }
+
+  #remember(bytes: Uint8Array, at: number, count: number): void {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let from = at;
+    for (let i = 0; i < count; i++) {
+      this.inHand!.add(buffer, from + delivery.DELIVERY_RECEIPT_AT);
+      from = delivery.deliveryEnd(view, from, bytes.length);
+    }
+  }
+
+  onFailure(error: BrokerError): void {
+    this.#receive = undefined;
+    this.#session.room.leave(this);
+    if (this.#closed) {
+      this.#onEnded?.();
+    } else if (error.retryable && error.code !== 'CAPSTAN_CLOSED') {
+      this.#retryTimer = setTimeout(() => {
+        this.#retryTimer = undefined;
+        this.pump();
+      }, RETRY_MS);
+    } else {
+      this.#end(error);
+    }
+  }
+
+  #end(error: BrokerError): void {
+    this.#closed = true;
+    this.#session.endSubscription(this, error);
+  }
+}
