@@ -53,34 +53,34 @@ export class Broker {
     attributes: Partial<QueueAttributes> = {},
     tags: Readonly<Record<string, string>> = {},
   ): Promise<Queue> {
-    await this.#transport.createQueue(name, attributes, tags);
+    await this.#transport.calls.createQueue(name, attributes, tags);
     return this.queue(name);
   }
 
   /** With all of its messages. */
   async deleteQueue(name: string): Promise<void> {
-    await this.#transport.deleteQueue(name);
+    await this.#transport.calls.deleteQueue(name);
     this.#queues.delete(name);
   }
 
   /** Sorted by name. */
   listQueues(options: ListQueuesOptions = {}): Promise<QueueDefinition[]> {
-    return this.#transport.listQueues(options);
+    return this.#transport.calls.listQueues(options);
   }
 
   /** Moves the messages of a dead-letter queue, in the background. */
   redrive(source: string, options: RedriveOptions = {}): Promise<MoveTask> {
     const { destination, messagesPerSecondMax } = options;
-    return this.#transport.startMoveTask(source, destination, messagesPerSecondMax);
+    return this.#transport.calls.startMoveTask(source, destination, messagesPerSecondMax);
   }
 
   /** The newest first. */
   listRedrives(source: string, max = MOVE_TASKS_MAX_DEFAULT): Promise<MoveTask[]> {
-    return this.#transport.listMoveTasks(source, max);
+    return this.#transport.calls.listMoveTasks(source, max);
   }
 
   cancelRedrive(taskId: string): Promise<MoveTask> {
-    return this.#transport.cancelMoveTask(taskId);
+    return this.#transport.calls.cancelMoveTask(taskId);
   }
 
   /** Ends everything that is under way. Idempotent. */

@@ -2,14 +2,24 @@
 
 import { BrokerError } from '../base/errors.ts';
 import { decodeAttributeBlock, type MessageAttribute } from '../command/message-attributes.ts';
-import type { Queue } from './queue.ts';
+
+/** A receipt handle, or the message that has it. */
+export type ReceiptSource = string | Message;
+
+/** What a message asks of its queue. */
+export interface MessageQueue {
+  readonly name: string;
+  delete(receipt: ReceiptSource): Promise<void>;
+  extend(receipt: ReceiptSource, timeoutMs: number): Promise<void>;
+  release(receipt: ReceiptSource, delayMs?: number): Promise<void>;
+}
 
 export abstract class Message {
-  readonly queue: Queue;
+  readonly queue: MessageQueue;
   /** When it reached this process, on the clock of `performance.now()`. */
   readonly arrivedAtMs: number;
 
-  constructor(queue: Queue, arrivedAtMs: number) {
+  constructor(queue: MessageQueue, arrivedAtMs: number) {
     this.queue = queue;
     this.arrivedAtMs = arrivedAtMs;
   }

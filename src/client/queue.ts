@@ -2,9 +2,14 @@
  * exist rejects CAPSTAN_QUEUE_DOES_NOT_EXIST. */
 
 import { BrokerError } from '../base/errors.ts';
-import { Consumer, type ConsumeOptions, type HandlerOptions, type MessageHandler } from './consumer.ts';
-import { type Message, receiptError } from './message.ts';
-import type { ReceiptResults, ReceiptSource, Transport } from './transport.ts';
+import {
+  type ConsumeOptions,
+  Consumer,
+  type HandlerOptions,
+  type MessageHandler,
+} from './consumer.ts';
+import { type Message, type MessageQueue, type ReceiptSource, receiptError } from './message.ts';
+import type { ReceiptResults, Transport } from './transport.ts';
 import type {
   MessageInput,
   QueueAttributes,
@@ -18,7 +23,7 @@ import type {
 const NO_OPTIONS: RequestOptions = {};
 const PEEK_MAX_DEFAULT = 10;
 
-export class Queue {
+export class Queue implements MessageQueue {
   readonly name: string;
   readonly #transport: Transport;
 
@@ -134,10 +139,7 @@ export class Queue {
   /** Messages as they come, as an async iterator; or each one handed to `handler`. */
   consume(options?: ConsumeOptions): Consumer;
   consume(handler: MessageHandler, options?: HandlerOptions): Consumer;
-  consume(
-    first: ConsumeOptions | MessageHandler = {},
-    options: HandlerOptions = {},
-  ): Consumer {
+  consume(first: ConsumeOptions | MessageHandler = {}, options: HandlerOptions = {}): Consumer {
     if (typeof first === 'function') {
       return new Consumer(this, this.#transport, options, first);
     }
@@ -146,7 +148,7 @@ export class Queue {
 
   /** Removes every message that was sent before. */
   purge(): Promise<void> {
-    return this.#transport.purge(this.name);
+    return this.#transport.calls.purge(this.name);
   }
 
   /** Looks at messages without receiving them, the oldest first. */
@@ -155,32 +157,32 @@ export class Queue {
   }
 
   counts(): Promise<QueueCounts> {
-    return this.#transport.counts(this.name);
+    return this.#transport.calls.counts(this.name);
   }
 
   /** When the oldest message was sent; undefined: the queue is empty. */
   oldestSentAtMs(): Promise<number | undefined> {
-    return this.#transport.oldestSentAtMs(this.name);
+    return this.#transport.calls.oldestSentAtMs(this.name);
   }
 
   /** Undefined: there is no such queue. */
   describe(): Promise<QueueDefinition | undefined> {
-    return this.#transport.findQueue(this.name);
+    return this.#transport.calls.findQueue(this.name);
   }
 
   setAttributes(attributes: Partial<QueueAttributes>): Promise<QueueDefinition> {
-    return this.#transport.setAttributes(this.name, attributes);
+    return this.#transport.calls.setAttributes(this.name, attributes);
   }
 
   setTags(
     add: Readonly<Record<string, string>>,
     remove: readonly string[] = [],
   ): Promise<QueueDefinition> {
-    return this.#transport.setTags(this.name, add, remove);
+    return this.#transport.calls.setTags(this.name, add, remove);
   }
 
   /** Names of the queues whose dead-letter queue this is. */
   deadLetterSources(): Promise<string[]> {
-    return this.#transport.listDeadLetterSources(this.name);
+    return this.#transport.calls.listDeadLetterSources(this.name);
   }
 }

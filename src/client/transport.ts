@@ -2,8 +2,7 @@
  * Failures of a call as a whole are rejections with a `BrokerError`. */
 
 import type { BrokerError, ErrorCode } from '../base/errors.ts';
-import type { Message } from './message.ts';
-import type { Queue } from './queue.ts';
+import type { Message, MessageQueue, ReceiptSource } from './message.ts';
 import type {
   BrokerState,
   ListQueuesOptions,
@@ -17,9 +16,6 @@ import type {
   SendResult,
   StateListener,
 } from './types.ts';
-
-/** A receipt handle, or the message that has it. */
-export type ReceiptSource = string | Message;
 
 export type ReceiptResults = (ErrorCode | undefined)[];
 
@@ -74,7 +70,8 @@ export interface QueueCalls {
   cancelMoveTask(taskId: string): Promise<MoveTask>;
 }
 
-export interface Transport extends QueueCalls {
+export interface Transport {
+  readonly calls: QueueCalls;
   readonly state: BrokerState;
   /** Returns a function that removes the listener. */
   onStateChange(listener: StateListener): () => void;
@@ -84,7 +81,7 @@ export interface Transport extends QueueCalls {
     messages: readonly MessageInput[],
     options: RequestOptions,
   ): Promise<SendResult[]>;
-  receive(queue: Queue, options: ReceiveOptions): Promise<Message[]>;
+  receive(queue: MessageQueue, options: ReceiveOptions): Promise<Message[]>;
   delete(
     queue: string,
     receipts: readonly ReceiptSource[],
@@ -98,9 +95,9 @@ export interface Transport extends QueueCalls {
     release: boolean,
     options: RequestOptions,
   ): Promise<ReceiptResults>;
-  peek(queue: Queue, max: number): Promise<Message[]>;
+  peek(queue: MessageQueue, max: number): Promise<Message[]>;
   subscribe(
-    queue: Queue,
+    queue: MessageQueue,
     options: SubscribeOptions,
     sink: SubscriptionSink,
   ): TransportSubscription;

@@ -9,13 +9,7 @@ import type {
   RetryBackoff,
 } from '../command/queue-definition.ts';
 
-export type {
-  QueueAttributes,
-  QueueDefinition,
-  RedriveAllowPolicy,
-  RedrivePolicy,
-  RetryBackoff,
-};
+export type { QueueAttributes, QueueDefinition, RedriveAllowPolicy, RedrivePolicy, RetryBackoff };
 
 /** An attribute of a message: a text is a `String`, a number a `Number`, bytes are a `Binary`; or
  *  with its type, which may have a suffix of your own: `{ type: 'Number.float', value: '1.5' }`. */

@@ -43,8 +43,24 @@ export function deliveryEnd(view: DataView, at: number, end: number): number {
   return next;
 }
 
+/** Calls `visit` for every delivery that has a source. */
+export function forEachSource(
+  bytes: Uint8Array,
+  at: number,
+  count: number,
+  visit: (source: number) => void,
+): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let from = at;
+  for (let i = 0; i < count; i++) {
+    const source = view.getUint32(from + DELIVERY_SOURCE_AT, true);
+    if (source !== 0) visit(source);
+    from = deliveryEnd(view, from, bytes.length);
+  }
+}
+
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-const VALUES = new Map([...ALPHABET].map((character, value) => [character, value]));
+const VALUES = new Map(Array.from(ALPHABET, (character, value) => [character, value] as const));
 
 /** The text of the receipt at `at`. */
 export function receiptText(bytes: Uint8Array, at: number): string {

@@ -33,10 +33,8 @@ import { ReceiptsAnswer, SendAnswer } from './answers.ts';
 import { call } from './calls.ts';
 import { sendDecoded } from './encoded-service.ts';
 import { ReceiveRequest } from './receive-request.ts';
-import type { Session } from './session.ts';
+import type { Handler, Session } from './session.ts';
 import { Subscription } from './subscription.ts';
-
-type Handler = (session: Session, reader: FrameReader) => void;
 
 function invalid(detail: string): BrokerError {
   return new BrokerError('CAPSTAN_INVALID_ARGUMENT', detail);
@@ -280,7 +278,7 @@ function subscribe(session: Session, reader: FrameReader): void {
   subscription.pump();
 }
 
-function credit(session: Session, reader: FrameReader): void {
+function grant(session: Session, reader: FrameReader): void {
   const id = reader.uint();
   const granted = reader.uint();
   // A subscription that has just been ended by the server may still be granted credit.
@@ -315,7 +313,7 @@ export const HANDLERS: Readonly<Record<number, Handler | undefined>> = {
   [FRAME.RELEASE]: (session, reader) => changeVisibility(session, reader, true),
   [FRAME.CANCEL]: cancel,
   [FRAME.SUBSCRIBE]: subscribe,
-  [FRAME.CREDIT]: credit,
+  [FRAME.CREDIT]: grant,
   [FRAME.UNSUBSCRIBE]: unsubscribe,
   [FRAME.CALL]: call,
   [FRAME.PING]: ping,

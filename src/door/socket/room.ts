@@ -62,7 +62,9 @@ export class Room {
 
   /** Lets those that are parked try again, the longest parked first, as far as there is room. */
   resume(): void {
-    for (const receive of [...this.#parked]) {
+    // One that is parked again meanwhile waits for the next time.
+    const parked = [...this.#parked];
+    for (const receive of parked) {
       if (!this.available) return;
       this.#parked.delete(receive);
       receive.resume();

@@ -9,7 +9,7 @@ import type { BrokerError } from '../../base/errors.ts';
 import { ERRORS } from '../../base/errors.ts';
 import { BATCH_ENTRIES_MAX } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
-import { TIMED_RECEIPT_BYTES } from '../../wire/delivery.ts';
+import { forEachSource, TIMED_RECEIPT_BYTES } from '../../wire/delivery.ts';
 import {
   CLOSE,
   FRAME,
@@ -22,22 +22,36 @@ import { FrameReader } from '../../wire/frame-reader.ts';
 import type { FrameWriter } from '../../wire/frame-writer.ts';
 import type { DoorCounters } from '../door-counters.ts';
 import { EntryCheck } from './entry-check.ts';
-import { HANDLERS } from './handlers.ts';
+import type { InHand } from './in-hand.ts';
 import type { NativeService, PendingReceive } from './native-service.ts';
 import { Outbox, TurnEnd } from './outbox.ts';
 import type { SendStatus, SocketPeer } from './peer.ts';
-import { BUFFERED_BYTES_MAX, Room } from './room.ts';
-import { announceSources } from './sources.ts';
-import type { Subscription } from './subscription.ts';
+import { BUFFERED_BYTES_MAX, type Parked, Room } from './room.ts';
 
 /** A connection that has not said hello by then is closed. */
 export const HELLO_MS_MAX = 10_000;
 /** WebSocket's own limit on a close frame, in bytes. */
 const REASON_BYTES_MAX = 123;
 
+/** What a session knows of a subscription; see subscription.ts. */
+export interface OpenSubscription extends Parked {
+  readonly id: number;
+  readonly queueName: string;
+  /** What it releases when the connection closes. */
+  readonly inHand: InHand | undefined;
+  grant(credit: number): void;
+  /** Takes nothing more out of the queue; `onEnded` is called when nothing more will be pushed. */
+  stop(onEnded: () => void): void;
+}
+
+/** Reads the rest of a frame, and does what it asks for. */
+export type Handler = (session: Session, reader: FrameReader) => void;
+
 /** What the sessions of one door thread share. */
 export class SessionContext {
   readonly service: NativeService;
+  /** By kind of frame. */
+  readonly handlers: Readonly<Record<number, Handler | undefined>>;
   readonly token: string | undefined;
   readonly logger: Logger;
   readonly counters: DoorCounters | undefined;
@@ -47,11 +61,13 @@ export class SessionContext {
 
   constructor(options: {
     service: NativeService;
+    handlers: Readonly<Record<number, Handler | undefined>>;
     token?: string | undefined;
     logger: Logger;
     counters?: DoorCounters | undefined;
   }) {
     this.service = options.service;
+    this.handlers = options.handlers;
     this.token = options.token;
     this.logger = options.logger;
     this.counters = options.counters;
@@ -64,11 +80,11 @@ export class Session {
   readonly room: Room;
   /** Names of queues, by the handles that the client has bound to them. */
   readonly queueNames: (string | undefined)[] = [];
-  readonly subscriptions = new Map<number, Subscription>();
+  readonly subscriptions = new Map<number, OpenSubscription>();
   /** Receives that are not answered yet, by correlation. */
   readonly receives = new Map<number, PendingReceive>();
   /** The client knows the names of these queues. */
-  readonly announcedSources = new Set<number>();
+  readonly #announcedSources = new Set<number>();
   /** Subscriptions that release what they have in hand when the connection closes. */
   releasing = 0;
   greeted = false;
@@ -93,6 +109,17 @@ export class Session {
     return this.#closed;
   }
 
+  /** Requests that are not answered yet. */
+  get pendingCount(): number {
+    return this.#pending;
+  }
+
+  /** Answers the receives that wait, and pushes nothing more: the server stops. */
+  endWaits(): void {
+    for (const receive of this.receives.values()) receive.cancel();
+    for (const subscription of this.subscriptions.values()) subscription.stop(() => undefined);
+  }
+
   /** A WebSocket message came; `bytes` are lent for the length of the call. */
   onMessage(bytes: Uint8Array, isBinary: boolean): void {
     try {
@@ -114,7 +141,7 @@ export class Session {
   #onFrame(reader: FrameReader): void {
     const fields = reader.array();
     const kind = reader.uint();
-    const handler = HANDLERS[kind];
+    const handler = this.context.handlers[kind];
     if (handler === undefined) {
       throw new ProtocolViolation(CLOSE.UNEXPECTED, `There is no request of kind ${kind}.`);
     }
@@ -172,7 +199,7 @@ export class Session {
   ): void {
     if (this.#closed) return;
     this.context.counters?.received(count);
-    announceSources(this, bytes, at, count);
+    this.#announceSources(bytes, at, count);
     if (kind === FRAME.MESSAGES) this.#pending--;
     const { writer } = this.#outbox;
     writer.array(4);
@@ -187,12 +214,23 @@ export class Session {
     writer.length += length;
   }
 
-  /** Where a frame that answers nothing is to be written. */
-  get writer(): FrameWriter {
-    return this.#outbox.writer;
+  /** The client is told the name of a queue that messages were dead-lettered from once, before the
+   *  first of them. */
+  #announceSources(bytes: Uint8Array, at: number, count: number): void {
+    forEachSource(bytes, at, count, (source) => {
+      if (this.#announcedSources.has(source)) return;
+      const name = this.service.queueName(source);
+      if (name === undefined) return; // The queue is gone; so is its name.
+      this.#announcedSources.add(source);
+      const { writer } = this.#outbox;
+      writer.array(3);
+      writer.uint(FRAME.QUEUE_NAME);
+      writer.uint(source);
+      writer.string(name);
+    });
   }
 
-  endSubscription(subscription: Subscription, { code, detail }: BrokerError): void {
+  endSubscription(subscription: OpenSubscription, { code, detail }: BrokerError): void {
     this.dropSubscription(subscription);
     const { writer } = this.#outbox;
     writer.array(4);
@@ -203,7 +241,7 @@ export class Session {
   }
 
   /** Nothing will be pushed to it any longer. */
-  dropSubscription(subscription: Subscription): void {
+  dropSubscription(subscription: OpenSubscription): void {
     this.room.forget(subscription);
     this.subscriptions.delete(subscription.id);
     if (subscription.inHand !== undefined) this.releasing--;
@@ -231,8 +269,9 @@ export class Session {
       this.context.logger.warn({ code, reason }, 'a connection is closed');
     }
     this.#outbox.flush();
-    const bytes = Buffer.from(reason);
-    this.#peer.close(code, bytes.subarray(0, REASON_BYTES_MAX).toString('utf8'));
+    // Reasons are ASCII, but for what a client itself has sent.
+    const cut = Buffer.from(reason, 'latin1').subarray(0, REASON_BYTES_MAX);
+    this.#peer.close(code, cut.toString('ascii'));
     this.onClose();
   }
 
@@ -251,9 +290,10 @@ export class Session {
     this.subscriptions.clear();
   }
 
-  #release({ inHand, queueName }: Subscription): void {
+  #release({ inHand, queueName }: OpenSubscription): void {
     const queue = this.service.findQueue(queueName);
-    while (inHand !== undefined && inHand.size > 0 && queue !== undefined) {
+    if (inHand === undefined || queue === undefined) return;
+    while (inHand.size > 0) {
       const bytes = inHand.take(BATCH_ENTRIES_MAX);
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
       const count = bytes.length / TIMED_RECEIPT_BYTES;

@@ -9,8 +9,8 @@ import * as delivery from '../../wire/delivery.ts';
 import { CLOSE, CREDIT_MAX, FRAME, ProtocolViolation } from '../../wire/frame.ts';
 import { InHand } from './in-hand.ts';
 import type { MessageSink, PendingReceive } from './native-service.ts';
-import { type Parked, RECEIVE_BYTES_MAX } from './room.ts';
-import type { Session } from './session.ts';
+import { RECEIVE_BYTES_MAX } from './room.ts';
+import type { OpenSubscription, Session } from './session.ts';
 
 /** The most messages that one push holds, unless the subscriber asks for fewer. */
 const PUSH_MESSAGES_MAX = 100;
@@ -26,7 +26,7 @@ export interface SubscriptionOptions {
   readonly releaseOnClose: boolean;
 }
 
-export class Subscription implements MessageSink, Parked {
+export class Subscription implements MessageSink, OpenSubscription {
   readonly id: number;
   readonly queueName: string;
   /** Undefined: what is unsettled at the end comes back at its deadline. */

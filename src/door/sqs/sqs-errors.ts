@@ -102,6 +102,8 @@ const BY_CODE: Readonly<Record<ErrorCode, readonly [SqsErrorName, words?: string
   CAPSTAN_RESOURCE_NOT_FOUND: ['ResourceNotFoundException'],
   CAPSTAN_TIMEOUT: ['ServiceUnavailable'],
   CAPSTAN_TOO_MANY_QUEUES: ['OverLimit'],
+  CAPSTAN_CONNECTION_LOST: ['ServiceUnavailable'],
+  CAPSTAN_UNAUTHORIZED: ['ServiceUnavailable'],
 };
 
 /** The error of an entry of a batch, of which only the code is known. */

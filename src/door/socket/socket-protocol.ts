@@ -11,17 +11,22 @@ import type {
 import type { Logger } from '../../base/logger.ts';
 import { CLOSE, SOCKET_MESSAGE_BYTES_MAX } from '../../wire/frame.ts';
 import type { DoorCounters } from '../door-counters.ts';
+import type { SocketProtocol } from '../socket-protocol.ts';
+import { HANDLERS } from './handlers.ts';
 import type { NativeService } from './native-service.ts';
 import type { SendStatus, SocketPeer } from './peer.ts';
 import { BUFFERED_BYTES_MAX } from './room.ts';
 import { Session, SessionContext } from './session.ts';
 
+export const SOCKET_PATH = '/v1/ws';
+/** How often a closing door looks whether its requests are answered. */
+const DRAIN_INTERVAL_MS = 5;
 /** Neither end has said anything for so long: the connection is closed. */
 const IDLE_SECONDS_MAX = 60;
 /** Indexed by what µWS returns from `send`. */
 const STATUSES: readonly SendStatus[] = ['backpressure', 'sent', 'dropped'];
 
-export interface SocketBehaviorOptions {
+export interface SocketProtocolOptions {
   readonly service: NativeService;
   /** What a HELLO must bring; undefined: anything goes. */
   readonly token?: string | undefined;
@@ -31,14 +36,6 @@ export interface SocketBehaviorOptions {
 
 interface Connection {
   session: Session | undefined;
-}
-
-export interface SocketDoor {
-  readonly behavior: WebSocketBehavior<Connection>;
-  /** Connections that are open. */
-  readonly connections: number;
-  /** Closes every connection; clients connect again elsewhere, or later. */
-  close(): void;
 }
 
 class UwsPeer implements SocketPeer {
@@ -61,9 +58,11 @@ class UwsPeer implements SocketPeer {
   }
 }
 
-export function createSocketBehavior(options: SocketBehaviorOptions): SocketDoor {
-  const context = new SessionContext(options);
+export function createSocketProtocol(options: SocketProtocolOptions): SocketProtocol {
+  const context = new SessionContext({ ...options, handlers: HANDLERS });
   const sessions = new Set<Session>();
+  let closing = false;
+  const anyPending = () => Array.from(sessions).some((session) => session.pendingCount > 0);
   const guarded = (work: () => void): void => {
     try {
       work();
@@ -77,7 +76,10 @@ export function createSocketBehavior(options: SocketBehaviorOptions): SocketDoor
     idleTimeout: IDLE_SECONDS_MAX,
     sendPingsAutomatically: true,
     upgrade: (response, request, socketContext) => {
-      guarded(() => upgrade(response, request, socketContext, options.token !== undefined));
+      guarded(() => {
+        if (closing) response.writeStatus('503 Service Unavailable').end('The server stops.');
+        else upgrade(response, request, socketContext, options.token !== undefined);
+      });
     },
     open: (socket) => {
       guarded(() => {
@@ -102,12 +104,16 @@ export function createSocketBehavior(options: SocketBehaviorOptions): SocketDoor
     },
   };
   return {
-    behavior,
-    get connections() {
-      return sessions.size;
-    },
-    close() {
-      for (const session of [...sessions]) session.close(CLOSE.GOING_AWAY, 'The server stops.');
+    path: SOCKET_PATH,
+    behavior: behavior as WebSocketBehavior<unknown>,
+    async close(patienceMs) {
+      closing = true;
+      for (const session of sessions) session.endWaits();
+      const until = performance.now() + patienceMs;
+      while (performance.now() < until && anyPending()) {
+        await new Promise((resolve) => setTimeout(resolve, DRAIN_INTERVAL_MS));
+      }
+      for (const session of sessions) session.close(CLOSE.GOING_AWAY, 'The server stops.');
     },
   };
 }

@@ -1,0 +1,493 @@
+/* The connection of a remote broker: opens a socket, says hello, and keeps that up: when the socket
+ * is lost it opens another one, after a pause that grows and varies, and sends again what was not
+ * answered.
+ *
+ * Invariants: every request ends once, with its answer or with an error; the bytes of requests that
+ * are not answered are bounded; on each socket, HELLO comes first, then the bindings of handles, then
+ * requests in the order they were made. */
+
+import { BrokerError, errorCodeOf } from '../base/errors.ts';
+import {
+  CLOSE,
+  FATAL_CLOSE_CODES,
+  FRAME,
+  malformed,
+  PENDING_REQUESTS_MAX,
+  PROTOCOL_VERSION,
+  ProtocolViolation,
+  SOCKET_MESSAGE_BYTES_MAX,
+} from '../wire/frame.ts';
+import { FrameReader } from '../wire/frame-reader.ts';
+import { FrameWriter } from '../wire/frame-writer.ts';
+import { type ClientRequest, timedOut } from './request.ts';
+import type { ClientSocket, OpenSocket } from './socket.ts';
+import type { BrokerState, StateListener } from './types.ts';
+
+export interface ConnectionOptions {
+  readonly url: string;
+  readonly token: string | undefined;
+  /** How long the first connection may take. */
+  readonly connectTimeoutMs: number;
+  readonly reconnectBaseMs: number;
+  readonly reconnectMaxMs: number;
+  readonly pingIntervalMs: number;
+  readonly bufferBytesMax: number;
+  readonly openSocket: OpenSocket;
+  /** 0 .. 1; `Math.random`, or a test's. */
+  readonly random: () => number;
+}
+
+/** What the connection hands on. */
+export interface ConnectionEvents {
+  /** A new socket has said hello: bind handles anew, and subscribe. Requests follow on this. */
+  onConnected(): void;
+  /** A turn ends: seal what has gathered. */
+  onFlush(): void;
+  onPush(subscription: number, count: number, reader: FrameReader): void;
+  onSubscriptionEnded(subscription: number, error: BrokerError): void;
+  onQueueName(queueId: number, name: string): void;
+}
+
+/** How often deadlines are looked at. */
+const SWEEP_INTERVAL_MS = 50;
+/** Frames up to this size are gathered into one message. */
+const GATHERED_BYTES_MAX = 16 * 1024;
+const HELLO_CORRELATION = 0xffff_ffff;
+/** Correlations count up to this, and begin anew. */
+const CORRELATION_MAX = 0x7fff_ffff;
+const NAME_CHARS_MAX = 128;
+const DETAIL_CHARS_MAX = 4096;
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #events: ConnectionEvents;
+  readonly #reader = new FrameReader();
+  readonly #listeners = new Set<StateListener>();
+  readonly #pending = new Map<number, ClientRequest>();
+  /** Requests that were written to a socket, be it an earlier one. */
+  readonly #sent = new WeakSet<ClientRequest>();
+  /** Frames that leave at the end of the turn. */
+  #outgoing: Uint8Array<ArrayBuffer>[] = [];
+  /** Resolved one after the other as bytes become free. */
+  readonly #admissions: { bytes: number; admit: () => void }[] = [];
+  #unansweredBytes = 0;
+  #lastCorrelation = 0;
+  #state: BrokerState = 'connecting';
+  #socket: ClientSocket | undefined;
+  /** Tells events of the present socket from those of one that was given up. */
+  #epoch = 0;
+  #attempts = 0;
+  #flushScheduled = false;
+  #sweepTimer: ReturnType<typeof setInterval> | undefined;
+  #reconnectTimer: ReturnType<typeof setTimeout> | undefined;
+  #heardAtMs = 0;
+  #spokeAtMs = 0;
+  #first: { resolve: () => void; reject: (error: BrokerError) => void } | undefined;
+  #closed: { resolve: () => void; promise: Promise<void> } | undefined;
+
+  constructor(options: ConnectionOptions, events: ConnectionEvents) {
+    this.#options = options;
+    this.#events = events;
+  }
+
+  get state(): BrokerState {
+    return this.#state;
+  }
+
+  onStateChange(listener: StateListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #enter(state: BrokerState, error?: BrokerError): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    for (const listener of this.#listeners) listener(state, error);
+  }
+
+  /** Resolves when the first socket has said hello. Rejects when that takes too long, or is hopeless. */
+  open(): Promise<void> {
+    this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS);
+    const deadline = setTimeout(() => {
+      const detail = `No connection to ${this.#options.url} came about in time.`;
+      this.#shutDown(new BrokerError('CAPSTAN_CONNECTION_LOST', detail));
+    }, this.#options.connectTimeoutMs);
+    return new Promise<void>((resolve, reject) => {
+      this.#first = { resolve, reject };
+      this.#dial();
+    }).finally(() => clearTimeout(deadline));
+  }
+
+  // The socket.
+
+  #dial(): void {
+    const epoch = ++this.#epoch;
+    const current = () => epoch === this.#epoch;
+    this.#heardAtMs = performance.now();
+    const events = {
+      onOpen: () => {
+        if (current()) this.#hello();
+      },
+      onMessage: (bytes: Uint8Array) => {
+        if (current()) this.#onMessage(bytes);
+      },
+      onClose: (code: number, reason: string) => {
+        if (current()) this.#onClose(code, reason);
+      },
+    };
+    this.#options.openSocket(this.#options.url, events).then(
+      (socket) => {
+        if (current()) this.#socket = socket;
+        else socket.terminate();
+      },
+      (error: unknown) => {
+        if (current()) this.#onClose(0, error instanceof Error ? error.message : 'unknown');
+      },
+    );
+  }
+
+  #hello(): void {
+    const writer = new FrameWriter(256);
+    writer.array(4);
+    writer.uint(FRAME.HELLO);
+    writer.uint(HELLO_CORRELATION);
+    writer.uint(PROTOCOL_VERSION);
+    const { token } = this.#options;
+    writer.value(token === undefined ? null : { token });
+    this.#write(writer.written);
+  }
+
+  #write(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#spokeAtMs = performance.now();
+    this.#socket!.send(bytes);
+  }
+
+  #onWelcome(): void {
+    this.#attempts = 0;
+    this.#outgoing = [];
+    this.#enter('connected');
+    this.#first?.resolve();
+    this.#first = undefined;
+    const unanswered = [...this.#pending.values()];
+    this.#events.onConnected();
+    const lost = new BrokerError('CAPSTAN_CONNECTION_LOST', 'The connection broke off.');
+    for (const request of unanswered) {
+      // What was made while there was no connection has not been sent before.
+      if (request.once && this.#sent.has(request)) {
+        this.#fail(request, lost);
+      } else {
+        this.#sent.add(request);
+        this.#outgoing.push(request.frame);
+      }
+    }
+    this.scheduleFlush();
+  }
+
+  #onClose(code: number, reason: string): void {
+    this.#epoch++;
+    this.#socket = undefined;
+    const why = `${reason === '' ? 'no reason given' : reason} (${code})`;
+    if (this.#closed !== undefined) {
+      this.#closed.resolve();
+      return;
+    }
+    if (FATAL_CLOSE_CODES.has(code)) {
+      const errorCode =
+        code === CLOSE.UNAUTHORIZED ? 'CAPSTAN_UNAUTHORIZED' : 'CAPSTAN_UNSUPPORTED_OPERATION';
+      this.#shutDown(new BrokerError(errorCode, `The server refuses the connection: ${why}.`));
+      return;
+    }
+    const error = new BrokerError('CAPSTAN_CONNECTION_LOST', `The connection was lost: ${why}.`);
+    if (this.#first === undefined) this.#enter('reconnecting', error);
+    this.#reconnectTimer = setTimeout(() => this.#dial(), this.#pauseMs());
+  }
+
+  /** Doubles with every attempt; between half and all of that, so that many clients spread out. */
+  #pauseMs(): number {
+    const { reconnectBaseMs, reconnectMaxMs, random } = this.#options;
+    const fullMs = Math.min(reconnectMaxMs, reconnectBaseMs * 2 ** Math.min(this.#attempts++, 30));
+    return fullMs * (0.5 + random() / 2);
+  }
+
+  // Requests.
+
+  /** Undefined: `bytes` more may be sent at once. Otherwise resolves when they may. */
+  admission(bytes: number): Promise<void> | undefined {
+    if (this.#admissions.length === 0 && this.#hasRoom(bytes)) {
+      this.#unansweredBytes += bytes;
+      return undefined;
+    }
+    return new Promise((admit) => this.#admissions.push({ bytes, admit }));
+  }
+
+  #hasRoom(bytes: number): boolean {
+    if (this.#pending.size >= PENDING_REQUESTS_MAX / 2) return false;
+    return (
+      this.#unansweredBytes === 0 || this.#unansweredBytes + bytes <= this.#options.bufferBytesMax
+    );
+  }
+
+  /** Bytes that were admitted are needed no longer. */
+  free(bytes: number): void {
+    this.#unansweredBytes -= bytes;
+    let first = this.#admissions[0];
+    while (first !== undefined && this.#hasRoom(first.bytes)) {
+      this.#unansweredBytes += first.bytes;
+      this.#admissions.shift();
+      first.admit();
+      first = this.#admissions[0];
+    }
+  }
+
+  get unansweredBytes(): number {
+    return this.#unansweredBytes;
+  }
+
+  nextCorrelation(): number {
+    do {
+      this.#lastCorrelation = (this.#lastCorrelation % CORRELATION_MAX) + 1;
+    } while (this.#pending.has(this.#lastCorrelation));
+    return this.#lastCorrelation;
+  }
+
+  /** Sends a sealed request at the end of this turn, and again until it is answered. */
+  request(request: ClientRequest): void {
+    if (this.#state === 'closed') {
+      request.onFailure(closedError());
+      this.free(request.admittedBytes);
+      return;
+    }
+    this.#pending.set(request.correlation, request);
+    if (this.#state !== 'connected') return;
+    this.#sent.add(request);
+    this.post(request.frame);
+  }
+
+  /** Sends a frame that is not answered, and not sent again. */
+  post(frame: Uint8Array<ArrayBuffer>): void {
+    if (this.#state !== 'connected') return;
+    this.#outgoing.push(frame);
+    this.scheduleFlush();
+  }
+
+  /** Sees to it that `onFlush` is called, and frames leave, once the callbacks at hand have run. */
+  scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    queueMicrotask(() => {
+      this.#flushScheduled = false;
+      this.#events.onFlush();
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#state !== 'connected') return;
+    const frames = this.#outgoing;
+    this.#outgoing = [];
+    let small: Uint8Array<ArrayBuffer>[] = [];
+    let smallBytes = 0;
+    const sendSmall = (): void => {
+      if (small.length > 0) this.#write(joined(small, smallBytes));
+      small = [];
+      smallBytes = 0;
+    };
+    for (const frame of frames) {
+      if (frame.length > GATHERED_BYTES_MAX) {
+        sendSmall();
+        this.#write(frame);
+      } else {
+        if (smallBytes + frame.length > SOCKET_MESSAGE_BYTES_MAX) sendSmall();
+        small.push(frame);
+        smallBytes += frame.length;
+      }
+    }
+    sendSmall();
+  }
+
+  #fail(request: ClientRequest, error: BrokerError): void {
+    this.#pending.delete(request.correlation);
+    request.onFailure(error);
+    this.free(request.admittedBytes);
+  }
+
+  // What comes in.
+
+  #onMessage(bytes: Uint8Array): void {
+    this.#heardAtMs = performance.now();
+    const reader = this.#reader;
+    try {
+      reader.open(bytes);
+      while (!reader.atEnd) this.#onFrame(reader);
+    } catch (error) {
+      if (!(error instanceof ProtocolViolation)) throw error;
+      this.#socket?.close(error.closeCode, error.message);
+    }
+  }
+
+  #onFrame(reader: FrameReader): void {
+    reader.array();
+    const kind = reader.uint();
+    const id = reader.uint();
+    switch (kind) {
+      case FRAME.PUSH:
+        this.#events.onPush(id, reader.uint(), reader);
+        return;
+      case FRAME.ENDED: {
+        const code = errorCodeOf(reader.uint());
+        const detail = reader.string(DETAIL_CHARS_MAX);
+        this.#events.onSubscriptionEnded(id, new BrokerError(code, detail));
+        return;
+      }
+      case FRAME.QUEUE_NAME:
+        this.#events.onQueueName(id, reader.string(NAME_CHARS_MAX));
+        return;
+      case FRAME.WELCOME:
+        reader.uint();
+        reader.value();
+        this.#onWelcome();
+        return;
+      default:
+        this.#onAnswer(kind, id, reader);
+    }
+  }
+
+  #onAnswer(kind: number, correlation: number, reader: FrameReader): void {
+    const request = this.#pending.get(correlation);
+    // Every request is kept until it is answered, also when nobody waits for it any longer.
+    if (request === undefined) throw malformed(`An answer has an unknown correlation.`);
+    this.#pending.delete(correlation);
+    if (kind === FRAME.FAILED) {
+      const code = errorCodeOf(reader.uint());
+      request.onFailure(new BrokerError(code, reader.string(DETAIL_CHARS_MAX)));
+    } else {
+      request.onAnswer(kind, reader);
+    }
+    this.free(request.admittedBytes);
+  }
+
+  // Time.
+
+  #sweep(): void {
+    const now = performance.now();
+    for (const request of this.#pending.values()) {
+      // Without a connection there will be no answer: it need not be kept.
+      if (request.expire(now) && this.#state !== 'connected') this.#fail(request, timedOut());
+    }
+    const { pingIntervalMs } = this.#options;
+    if (now - this.#heardAtMs > 2 * pingIntervalMs) this.#onSilence();
+    else if (this.#state === 'connected' && now - this.#spokeAtMs > pingIntervalMs) this.#ping();
+    else if (this.#state === 'connected' && now - this.#heardAtMs > pingIntervalMs) this.#ping();
+  }
+
+  #onSilence(): void {
+    this.#heardAtMs = performance.now();
+    if (this.#socket === undefined) return;
+    const socket = this.#socket;
+    this.#onClose(0, 'The server has not answered.');
+    socket.terminate();
+  }
+
+  #pinging = false;
+
+  #ping(): void {
+    if (this.#pinging) return;
+    this.#pinging = true;
+    const request = new Ping(() => {
+      this.#pinging = false;
+    });
+    request.correlation = this.nextCorrelation();
+    const writer = new FrameWriter(16);
+    writer.array(2);
+    writer.uint(FRAME.PING);
+    writer.uint(request.correlation);
+    request.frame = writer.written;
+    this.request(request);
+  }
+
+  // The end.
+
+  /** Ends everything but the socket, for good. */
+  #end(error: BrokerError): void {
+    clearInterval(this.#sweepTimer);
+    clearTimeout(this.#reconnectTimer);
+    this.#enter('closed', error);
+    for (const request of this.#pending.values()) this.#fail(request, error);
+    for (const { admit } of this.#admissions.splice(0)) admit();
+    this.#first?.reject(error);
+    this.#first = undefined;
+  }
+
+  #shutDown(error: BrokerError): void {
+    this.#epoch++;
+    this.#end(error);
+    this.#socket?.terminate();
+    this.#socket = undefined;
+  }
+
+  /** Ends everything; requests that are not answered fail. Resolves when the socket is closed. */
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return this.#closed?.promise;
+    let resolve!: () => void;
+    const promise = new Promise<void>((onClosed) => {
+      resolve = onClosed;
+    });
+    this.#closed = { resolve, promise };
+    const socket = this.#socket;
+    this.#end(closedError());
+    if (socket === undefined) {
+      this.#epoch++;
+      resolve();
+    } else {
+      const cut = setTimeout(() => socket.terminate(), CLOSE_PATIENCE_MS);
+      socket.close(CLOSE.NORMAL, 'The client closes.');
+      void promise.then(() => clearTimeout(cut));
+    }
+    return promise;
+  }
+}
+
+function closedError(): BrokerError {
+  return new BrokerError('CAPSTAN_CONNECTION_LOST', 'The connection is closed.');
+}
+
+/** A server that does not answer a close has no longer than this. */
+const CLOSE_PATIENCE_MS = 2_000;
+
+class Ping implements ClientRequest {
+  correlation = 0;
+  frame = new Uint8Array(0);
+  admittedBytes = 0;
+  readonly once = false;
+  readonly #onDone: () => void;
+
+  constructor(onDone: () => void) {
+    this.#onDone = onDone;
+  }
+
+  onAnswer(): void {
+    this.#onDone();
+  }
+
+  onFailure(): void {
+    this.#onDone();
+  }
+
+  expire(): boolean {
+    return false;
+  }
+}
+
+function joined(
+  frames: readonly Uint8Array<ArrayBuffer>[],
+  bytes: number,
+): Uint8Array<ArrayBuffer> {
+  if (frames.length === 1) return frames[0]!;
+  const message = new Uint8Array(bytes);
+  let at = 0;
+  for (const frame of frames) {
+    message.set(frame, at);
+    at += frame.length;
+  }
+  return message;
+}

@@ -1,0 +1,52 @@
+/* Calls on queues as such, over CALL frames. */
+
+import type { QueueCalls } from './transport.ts';
+import type { MoveTask, QueueCounts, QueueDefinition } from './types.ts';
+
+const LIST_MAX_DEFAULT = 1000;
+
+/** @param call `once`: not to be sent again when its answer is lost with a connection. */
+export function remoteCalls(
+  call: (
+    method: string,
+    args: Readonly<Record<string, unknown>>,
+    once: boolean,
+  ) => Promise<unknown>,
+): QueueCalls {
+  const one = (value: unknown) => value as QueueDefinition;
+  return {
+    createQueue: async (queue, attributes, tags) =>
+      one(await call('createQueue', { queue, attributes, tags }, false)),
+    setAttributes: async (queue, attributes) =>
+      one(await call('setAttributes', { queue, attributes }, false)),
+    setTags: async (queue, add, remove) =>
+      one(await call('setTags', { queue, add, remove }, false)),
+    deleteQueue: async (queue) => void (await call('deleteQueue', { queue }, true)),
+    findQueue: async (queue) =>
+      ((await call('findQueue', { queue }, false)) ?? undefined) as QueueDefinition | undefined,
+    listQueues: async ({ prefix, max = LIST_MAX_DEFAULT, after }) =>
+      (await call('listQueues', { prefix, max, after }, false)) as QueueDefinition[],
+    listDeadLetterSources: async (queue) =>
+      (await call('listDeadLetterSources', { queue }, false)) as string[],
+    purge: async (queue) => void (await call('purge', { queue }, true)),
+    counts: async (queue) => (await call('counts', { queue }, false)) as QueueCounts,
+    oldestSentAtMs: async (queue) =>
+      ((await call('oldestSentAtMs', { queue }, false)) ?? undefined) as number | undefined,
+    startMoveTask: async (source, destination, messagesPerSecondMax) =>
+      taskOf(await call('startMoveTask', { source, destination, messagesPerSecondMax }, true)),
+    listMoveTasks: async (source, max) =>
+      ((await call('listMoveTasks', { source, max }, false)) as unknown[]).map(taskOf),
+    cancelMoveTask: async (taskId) => taskOf(await call('cancelMoveTask', { taskId }, false)),
+  };
+}
+
+/** What is undefined crosses the connection as nil. */
+function taskOf(value: unknown): MoveTask {
+  const task = value as { [Key in keyof MoveTask]: MoveTask[Key] | null };
+  return {
+    ...(task as MoveTask),
+    destination: task.destination ?? undefined,
+    messagesPerSecondMax: task.messagesPerSecondMax ?? undefined,
+    failureReason: task.failureReason ?? undefined,
+  };
+}
