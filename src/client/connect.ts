@@ -12,7 +12,8 @@ export interface ConnectOptions {
   /** How long a request may take, attempts and all; by default 30 s. A receive has its wait beside
    *  that. */
   readonly requestTimeoutMs?: number | undefined;
-  /** The pause before the first attempt to connect again; it doubles with each; by default 100 ms. */
+  /** The pause before the first attempt to connect again; it doubles with each; by default 100
+   *  ms. */
   readonly reconnectBaseMs?: number | undefined;
   /** By default 10 s. */
   readonly reconnectMaxMs?: number | undefined;

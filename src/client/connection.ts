@@ -1,10 +1,10 @@
-/* The connection of a remote broker: opens a socket, says hello, and keeps that up: when the socket
- * is lost it opens another one, after a pause that grows and varies, and sends again what was not
- * answered.
+/* The connection of a remote broker: opens a socket, says hello, and keeps that up: when the
+ * socket is lost it opens another one, after a pause that grows and varies, and sends again what
+ * was not answered.
  *
- * Invariants: every request ends once, with its answer or with an error; the bytes of requests that
- * are not answered are bounded; on each socket, HELLO comes first, then the bindings of handles, then
- * requests in the order they were made. */
+ * Invariants: every request ends once, with its answer or with an error; the bytes of requests
+ * that are not answered are bounded; on each socket, HELLO comes first, then the bindings of
+ * handles, then requests in the order they were made. */
 
 import { BrokerError, errorCodeOf } from '../base/errors.ts';
 import {
@@ -105,7 +105,8 @@ export class Connection {
     for (const listener of this.#listeners) listener(state, error);
   }
 
-  /** Resolves when the first socket has said hello. Rejects when that takes too long, or is hopeless. */
+  /** Resolves when the first socket has said hello. Rejects when that takes too long, or is
+   *  hopeless. */
   open(): Promise<void> {
     this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS);
     const deadline = setTimeout(() => {

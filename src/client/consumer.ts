@@ -1,10 +1,10 @@
 /* Consuming a queue: messages that are pushed to a subscription wait here, at most `prefetch` of
  * them, and go on to an iterator or to a handler.
  *
- * Invariants: credit is granted again only for messages that have left the buffer, so a slow consumer
- * holds a bounded number; a message whose visibility has run out in the buffer is dropped, because
- * another consumer may have it by then; a message that a handler works on is kept hidden until the
- * handler is done. */
+ * Invariants: credit is granted again only for messages that have left the buffer, so a slow
+ * consumer holds a bounded number; a message whose visibility has run out in the buffer is
+ * dropped, because another consumer may have it by then; a message that a handler works on is
+ * kept hidden until the handler is done. */
 
 import { type BrokerError, ERRORS } from '../base/errors.ts';
 import { VISIBILITY_TIMEOUT_MS_MAX } from '../base/limits.ts';
@@ -36,8 +36,8 @@ export interface ConsumeOptions {
 export interface HandlerOptions extends ConsumeOptions {
   /** Handlers that run at the same time; by default 1. */
   readonly concurrency?: number | undefined;
-  /** After a handler threw, the message is released with this delay. By default it doubles with each
-   *  delivery, from one second up to five minutes. */
+  /** After a handler threw, the message is released with this delay. By default it doubles with
+   *  each delivery, from one second up to five minutes. */
   readonly retryDelayMs?: number | ((message: Message, error: unknown) => number) | undefined;
   /** A handler threw, or what followed on one failed. */
   readonly onError?: ((error: unknown, message: Message) => void) | undefined;

@@ -1,5 +1,5 @@
-/* Outgoing messages as entries (command/message-entry.ts), written into a frame. What an entry cannot
- * hold is refused here, and with it the call that it is of. Loads in a browser. */
+/* Outgoing messages as entries (command/message-entry.ts), written into a frame. What an entry
+ * cannot hold is refused here, and with it the call that it is of. Loads in a browser. */
 
 import { BrokerError } from '../base/errors.ts';
 import {

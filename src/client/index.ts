@@ -1,5 +1,5 @@
-/* The entry `capstan/client`: everything that a remote client needs, and nothing of the server. Runs
- * on Node and in browsers. */
+/* The entry `capstan/client`: everything that a remote client needs, and nothing of the server.
+ * Runs on Node and in browsers. */
 
 export { BrokerError, type ErrorCode } from '../base/errors.ts';
 export { Broker, type RedriveOptions } from './broker.ts';

@@ -1,5 +1,5 @@
-/* One queue, by its name. It need not exist before it is used; what is asked of a queue that does not
- * exist rejects CAPSTAN_QUEUE_DOES_NOT_EXIST. */
+/* One queue, by its name. It need not exist before it is used; what is asked of a queue that
+ * does not exist rejects CAPSTAN_QUEUE_DOES_NOT_EXIST. */
 
 import { BrokerError } from '../base/errors.ts';
 import {

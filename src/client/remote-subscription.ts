@@ -1,5 +1,5 @@
-/* A subscription on a remote broker. It outlives connections: on each new one it is made again, with
- * the credit that is left. */
+/* A subscription on a remote broker. It outlives connections: on each new one it is made again,
+ * with the credit that is left. */
 
 import type { BrokerError } from '../base/errors.ts';
 import { FRAME } from '../wire/frame.ts';

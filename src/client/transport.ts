@@ -1,5 +1,5 @@
-/* What the objects of a broker stand on: a connection to a server, or an engine in the same process.
- * Failures of a call as a whole are rejections with a `BrokerError`. */
+/* What the objects of a broker stand on: a connection to a server, or an engine in the same
+ * process. Failures of a call as a whole are rejections with a `BrokerError`. */
 
 import type { BrokerError, ErrorCode } from '../base/errors.ts';
 import type { Message, MessageQueue, ReceiptSource } from './message.ts';

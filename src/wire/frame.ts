@@ -100,7 +100,8 @@ export const TOKEN_CHARS_MAX = 4096;
 export const ATTEMPT_ID_CHARS_MAX = 128;
 export { BATCH_ENTRIES_MAX, QUEUE_NAME_CHARS_MAX };
 
-/** A peer broke the protocol: its connection is closed with `closeCode`, and nothing else happens. */
+/** A peer broke the protocol: its connection is closed with `closeCode`, and nothing else
+ *  happens. */
 export class ProtocolViolation extends Error {
   override name = 'ProtocolViolation';
   readonly closeCode: number;

@@ -2,9 +2,9 @@
  * Every message crosses over in a turn of its own, as a copy. */
 
 import { SILENT_LOGGER } from '../../src/base/logger.ts';
+import type { NativeService } from '../../src/broker/native-service.ts';
 import type { ClientSocket, OpenSocket } from '../../src/client/socket.ts';
 import { HANDLERS } from '../../src/door/socket/handlers.ts';
-import type { NativeService } from '../../src/door/socket/native-service.ts';
 import type { SendStatus, SocketPeer } from '../../src/door/socket/peer.ts';
 import { Session, SessionContext } from '../../src/door/socket/session.ts';
 

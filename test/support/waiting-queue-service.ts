@@ -4,6 +4,16 @@
 import { EventEmitter } from 'node:events';
 import type { ErrorCode } from '../../src/base/errors.ts';
 import type {
+  EncodedReceive,
+  EntryBlock,
+  MessageSink,
+  NativeService,
+  PendingReceive,
+  ReceiptBlock,
+  ResultSink,
+  SendSink,
+} from '../../src/broker/native-service.ts';
+import type {
   DeliveredMessage,
   ReceiptSource,
   ReceiveOptions,
@@ -17,16 +27,6 @@ import {
   receiveDecoded,
   sendDecoded,
 } from '../../src/door/socket/encoded-service.ts';
-import type {
-  EncodedReceive,
-  EntryBlock,
-  MessageSink,
-  NativeService,
-  PendingReceive,
-  ReceiptBlock,
-  ResultSink,
-  SendSink,
-} from '../../src/door/socket/native-service.ts';
 import { FakeQueueService } from './fake-queue-service.ts';
 
 const RECEIPT_BYTES = 27;

@@ -2,8 +2,8 @@
  * has closed in the meantime. */
 
 import type { BrokerError } from '../../base/errors.ts';
+import type { ResultSink, SendSink } from '../../broker/native-service.ts';
 import { FRAME } from '../../wire/frame.ts';
-import type { ResultSink, SendSink } from './native-service.ts';
 import type { Session } from './session.ts';
 
 export class SendAnswer implements SendSink {

@@ -5,6 +5,15 @@
 import { assert } from '../../base/assert.ts';
 import { BrokerError, ERRORS, NO_ERROR } from '../../base/errors.ts';
 import type {
+  EncodedReceive,
+  EntryBlock,
+  MessageSink,
+  PendingReceive,
+  ReceiptBlock,
+  ResultSink,
+  SendSink,
+} from '../../broker/native-service.ts';
+import type {
   DeliveredMessage,
   QueueService,
   ReceiveOptions,
@@ -13,15 +22,6 @@ import type {
 import * as entry from '../../command/message-entry.ts';
 import type { QueueDefinition } from '../../command/queue-definition.ts';
 import * as delivery from '../../wire/delivery.ts';
-import type {
-  EncodedReceive,
-  EntryBlock,
-  MessageSink,
-  PendingReceive,
-  ReceiptBlock,
-  ResultSink,
-  SendSink,
-} from './native-service.ts';
 
 export function asBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;

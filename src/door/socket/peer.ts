@@ -1,4 +1,5 @@
-/* The other end of a connection, as a session sees it: an adapter to a real WebSocket, or a test. */
+/* The other end of a connection, as a session sees it: an adapter to a real WebSocket, or a
+ * test. */
 
 export type SendStatus = 'sent' | 'backpressure' | 'dropped';
 

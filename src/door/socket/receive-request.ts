@@ -2,8 +2,8 @@
  * wait where it was when there is some again. */
 
 import type { BrokerError } from '../../base/errors.ts';
+import type { MessageSink, PendingReceive } from '../../broker/native-service.ts';
 import { FRAME } from '../../wire/frame.ts';
-import type { MessageSink, PendingReceive } from './native-service.ts';
 import { type Parked, RECEIVE_BYTES_MAX } from './room.ts';
 import type { Session } from './session.ts';
 

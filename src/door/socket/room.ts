@@ -1,7 +1,8 @@
 /* How much a connection may have on its way to its client. A receive takes room right before it
- * takes messages out of a queue, and leaves it when they have been handed to the connection; while
- * there is none, receives are parked, and messages stay in their queues for others. So a client that
- * does not read costs a bounded amount of memory, however much credit it has granted. */
+ * takes messages out of a queue, and leaves it when they have been handed to the connection;
+ * while there is none, receives are parked, and messages stay in their queues for others. So a
+ * client that does not read costs a bounded amount of memory, however much credit it has
+ * granted. */
 
 import type { SocketPeer } from './peer.ts';
 

@@ -9,6 +9,7 @@ import type { BrokerError } from '../../base/errors.ts';
 import { ERRORS } from '../../base/errors.ts';
 import { BATCH_ENTRIES_MAX } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { NativeService, PendingReceive } from '../../broker/native-service.ts';
 import { forEachSource, TIMED_RECEIPT_BYTES } from '../../wire/delivery.ts';
 import {
   CLOSE,
@@ -23,7 +24,6 @@ import type { FrameWriter } from '../../wire/frame-writer.ts';
 import type { DoorCounters } from '../door-counters.ts';
 import { EntryCheck } from './entry-check.ts';
 import type { InHand } from './in-hand.ts';
-import type { NativeService, PendingReceive } from './native-service.ts';
 import { Outbox, TurnEnd } from './outbox.ts';
 import type { SendStatus, SocketPeer } from './peer.ts';
 import { BUFFERED_BYTES_MAX, type Parked, Room } from './room.ts';

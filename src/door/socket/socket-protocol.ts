@@ -9,11 +9,11 @@ import type {
   WebSocketBehavior,
 } from 'uWebSockets.js';
 import type { Logger } from '../../base/logger.ts';
+import type { NativeService } from '../../broker/native-service.ts';
 import { CLOSE, SOCKET_MESSAGE_BYTES_MAX } from '../../wire/frame.ts';
 import type { DoorCounters } from '../door-counters.ts';
 import type { SocketProtocol } from '../socket-protocol.ts';
 import { HANDLERS } from './handlers.ts';
-import type { NativeService } from './native-service.ts';
 import type { SendStatus, SocketPeer } from './peer.ts';
 import { BUFFERED_BYTES_MAX } from './room.ts';
 import { Session, SessionContext } from './session.ts';

@@ -1,14 +1,14 @@
-/* One subscription: as long as it has credit, a receive is under way for it, and what that brings is
- * pushed. It holds no messages itself: while the connection is backed up nothing is taken out of the
- * queue. Waiting receives of one queue are served in turn, and each push is bounded, so subscribers
- * share a queue evenly. */
+/* One subscription: as long as it has credit, a receive is under way for it, and what that
+ * brings is pushed. It holds no messages itself: while the connection is backed up nothing is
+ * taken out of the queue. Waiting receives of one queue are served in turn, and each push is
+ * bounded, so subscribers share a queue evenly. */
 
 import { BrokerError } from '../../base/errors.ts';
 import { BATCH_ENTRIES_MAX, WAIT_MS_MAX } from '../../base/limits.ts';
+import type { MessageSink, PendingReceive } from '../../broker/native-service.ts';
 import * as delivery from '../../wire/delivery.ts';
 import { CLOSE, CREDIT_MAX, FRAME, ProtocolViolation } from '../../wire/frame.ts';
 import { InHand } from './in-hand.ts';
-import type { MessageSink, PendingReceive } from './native-service.ts';
 import { RECEIVE_BYTES_MAX } from './room.ts';
 import type { OpenSubscription, Session } from './session.ts';
 

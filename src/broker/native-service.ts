@@ -1,13 +1,13 @@
-/* What the native protocol needs of a broker beyond the calls of every door: messages as bytes. They
- * enter as entries (command/message-entry.ts) and leave as deliveries (wire/delivery.ts); receipts
- * are binary both ways. Nothing becomes an object per message.
+/* What the native protocol needs of a broker beyond the calls of every door: messages as bytes.
+ * They enter as entries (command/message-entry.ts) and leave as deliveries (wire/delivery.ts);
+ * receipts are binary both ways. Nothing becomes an object per message.
  *
- * Bytes that are handed over, in either direction, are lent for the length of the call. Every call
- * ends with exactly one call of its sink, at once or later, on the same thread. */
+ * Bytes that are handed over, in either direction, are lent for the length of the call. Every
+ * call ends with exactly one call of its sink, at once or later, on the same thread. */
 
-import type { BrokerError } from '../../base/errors.ts';
-import type { QueueService } from '../../broker/service.ts';
-import type { QueueDefinition } from '../../command/queue-definition.ts';
+import type { BrokerError } from '../base/errors.ts';
+import type { QueueDefinition } from '../command/queue-definition.ts';
+import type { QueueService } from './service.ts';
 
 /** A run of `count` entries. */
 export interface EntryBlock {
