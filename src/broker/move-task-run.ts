@@ -15,12 +15,12 @@ import type { Logger } from '../base/logger.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { MoveTaskRecord } from '../catalog/move-task.ts';
 
-/** What one partition did of a move. `moved` is 0 only when nothing there can be moved now. */
+/** What one partition did of a move. */
 export interface MoveStep {
   readonly moved: number;
-  /** Messages that are still to be moved. */
+  /** Visible messages that are still there. */
   readonly left: number;
-  /** Messages whose own source is unknown; they stay. */
+  /** Messages looked at whose own source is unknown: they stay, behind the others. */
   readonly stranded: number;
 }
 
@@ -35,6 +35,9 @@ export const DESTINATION_GONE = 'AWS.SimpleQueueService.NonExistentQueue';
 const PROGRESS_INTERVAL_MS = 1_000;
 /** A limited task takes at most so many steps a second: fewer commits, no bursts that matter. */
 const STEPS_PER_SECOND_MAX = 10;
+/** A partition whose messages were all looked at so often since the last one that could be moved has
+ *  none of those left. Once would do but for groups, which take turns whatever their length. */
+const LOOKS_PER_MESSAGE_MAX = 8;
 /** After a failure that may pass: doubled each time, up to the maximum. */
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 5_000;
@@ -58,7 +61,8 @@ interface Share {
   readonly partition: number;
   /** What it may still move; undefined until its first answer tells what it held. */
   budget: number | undefined;
-  stranded: number;
+  /** Messages that stayed, looked at since the last that was moved. */
+  fruitless: number;
   /** Failures in a row, and when to ask again. */
   failures: number;
   retryAtMs: number;
@@ -77,8 +81,8 @@ export class MoveTaskRun {
   #task: MoveTaskRecord;
   /** Those that may have more to move, the next one to ask first. */
   #shares: Share[];
-  /** Of shares that are done. */
-  #stranded = 0;
+  /** There are messages that have to stay. */
+  #stranded = false;
   /** A limited task moves nothing before this time. */
   #nextStepAtMs = 0;
   #recordedMoved: number;
@@ -101,7 +105,7 @@ export class MoveTaskRun {
     this.#shares = Array.from({ length: options.partitions }, (_, partition) => ({
       partition,
       budget: undefined,
-      stranded: 0,
+      fruitless: 0,
       failures: 0,
       retryAtMs: 0,
     }));
@@ -171,7 +175,7 @@ export class MoveTaskRun {
         return { status: 'FAILED', failureReason: DESTINATION_GONE };
       }
       if (this.#shares.length === 0) {
-        if (this.#stranded === 0) return { status: 'COMPLETED' };
+        if (!this.#stranded) return { status: 'COMPLETED' };
         return { status: 'FAILED', failureReason: SOURCE_UNKNOWN };
       }
       await this.#stepOrWait();
@@ -210,9 +214,14 @@ export class MoveTaskRun {
     share.budget = (share.budget ?? moved + left) - moved;
     this.#task = { ...this.#task, moved: this.#task.moved + moved };
     this.#pace(moved);
-    if (moved > 0 && left > 0 && share.budget > 0) return false;
-    this.#stranded += stranded;
-    return true;
+    if (stranded > 0) this.#stranded = true;
+    share.fruitless = moved > 0 ? 0 : share.fruitless + stranded;
+    return (
+      left === 0 ||
+      share.budget <= 0 ||
+      moved + stranded === 0 ||
+      share.fruitless >= left * LOOKS_PER_MESSAGE_MAX
+    );
   }
 
   #stepMax(): number {

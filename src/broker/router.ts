@@ -23,6 +23,7 @@ import type { Doorbell } from '../ring/doorbell.ts';
 import type { CatalogCalls } from './catalog-calls.ts';
 import { Delivered, takeMessages } from './delivered.ts';
 import { MessageIds } from './message-ids.ts';
+import type { MoveStep } from './move-task-run.ts';
 import { PartitionHandle } from './partition-handle.ts';
 import { textHash } from './placement.ts';
 import { ReceiptBatches } from './receipt-batches.ts';
@@ -52,15 +53,6 @@ export interface RouterOptions {
 
 /** How often a closing router looks whether its requests are answered. */
 const SETTLE_INTERVAL_MS = 5;
-
-/** What one partition did of a move. */
-export interface MoveStep {
-  readonly moved: number;
-  /** Messages that are still to be moved. */
-  readonly left: number;
-  /** Messages whose own source is unknown; they stay. */
-  readonly stranded: number;
-}
 
 export class Router implements QueueService {
   readonly #board: Board;

@@ -10,11 +10,8 @@ import { deadLetteringTo } from '../../support/queue-definitions.ts';
 
 const NOW = 1_700_000_000_000;
 
-/** What one partition holds of the dead-letter queue. */
-interface Held {
-  movable: number;
-  stranded: number;
-}
+/** What one partition holds of the dead-letter queue: a message each, movable or not. */
+type Held = ('movable' | 'stranded')[];
 
 interface Move {
   readonly atMs: number;
@@ -60,13 +57,16 @@ class World {
       move: async (_source, destination, partition, max) => {
         await this.beforeMove(partition);
         const held = this.held[partition]!;
-        const moved = Math.min(held.movable, max);
-        held.movable -= moved;
+        const seen = held.splice(0, max);
+        const stay = seen.filter((each) => each === 'stranded');
+        // Those stay, behind the others.
+        held.push(...stay);
+        const moved = seen.length - stay.length;
         this.moves.push({ atMs: this.now, destination, partition, max, moved });
         this.afterMove(partition);
-        return { moved, left: held.movable + held.stranded, stranded: held.stranded };
+        return { moved, left: held.length, stranded: stay.length };
       },
-      approximateCount: () => this.held.reduce((sum, h) => sum + h.movable + h.stranded, 0),
+      approximateCount: () => this.held.reduce((sum, held) => sum + held.length, 0),
       now: () => this.now,
       logger: SILENT_LOGGER,
       sleep: (ms, signal) =>
@@ -117,9 +117,17 @@ class World {
 
 const worlds: World[] = [];
 
+function movable(count: number): Held {
+  return new Array<'movable'>(count).fill('movable');
+}
+
+function stranded(count: number): Held {
+  return new Array<'stranded'>(count).fill('stranded');
+}
+
 async function worldOf(...held: (number | Held)[]): Promise<World> {
   const world = await World.withQueues(
-    held.map((each) => (typeof each === 'number' ? { movable: each, stranded: 0 } : each)),
+    held.map((each) => (typeof each === 'number' ? movable(each) : each)),
   );
   worlds.push(world);
   return world;
@@ -217,7 +225,7 @@ describe('a running move task', () => {
     const started = await world.runner.start('dead', undefined, undefined);
     expect(started).toMatchObject({ status: 'RUNNING', moved: 0, toMove: 3_200 });
     await world.settle();
-    expect(world.held.map(({ movable }) => movable)).toEqual([0, 0, 0]);
+    expect(world.held).toEqual([[], [], []]);
     expect(world.moves.every(({ destination }) => destination === 0)).toBe(true);
     expect(world.moves[0]!.max).toBe(BATCH_ENTRIES_MAX);
     expect(await world.newest()).toEqual({ ...started, status: 'COMPLETED', moved: 3_200 });
@@ -258,7 +266,7 @@ describe('a running move task', () => {
   it('ends although what it moves keeps coming back', async () => {
     const world = await worldOf(1_500, 10);
     world.afterMove = (partition) => {
-      world.held[partition]!.movable += world.moves.at(-1)!.moved;
+      world.held[partition]!.push(...movable(world.moves.at(-1)!.moved));
     };
     await world.runner.start('dead', undefined, undefined);
     await world.settle();
@@ -267,7 +275,7 @@ describe('a running move task', () => {
   });
 
   it('fails with a reason when only messages of an unknown source remain', async () => {
-    const world = await worldOf({ movable: 5, stranded: 2 }, { movable: 1, stranded: 0 });
+    const world = await worldOf([...stranded(2), ...movable(5)], 1);
     await world.runner.start('dead', undefined, undefined);
     await world.settle();
     expect(await world.newest()).toMatchObject({
@@ -278,6 +286,14 @@ describe('a running move task', () => {
     });
   });
 
+  it('gets past any number of messages that have to stay', async () => {
+    const world = await worldOf([...stranded(5_000), ...movable(2_500), ...stranded(10)]);
+    await world.runner.start('dead', undefined, 500);
+    await world.pass(10_000);
+    expect(world.held[0]).toEqual(stranded(5_010));
+    expect(await world.newest()).toMatchObject({ status: 'FAILED', moved: 2_500 });
+  });
+
   it('asks a partition that restarts again, and moves on in the others meanwhile', async () => {
     const world = await worldOf(2_000, 5);
     world.beforeMove = (partition) => {
@@ -285,7 +301,7 @@ describe('a running move task', () => {
     };
     await world.runner.start('dead', undefined, undefined);
     await world.pass(10_000);
-    expect(world.held[0]!.movable).toBe(0);
+    expect(world.held[0]).toEqual([]);
     expect(await world.newest()).toMatchObject({ status: 'RUNNING', moved: 2_000 });
     world.beforeMove = () => {};
     await world.pass(10_000);
@@ -313,7 +329,7 @@ describe('a running move task', () => {
     await world.pass(1_000);
     const task = await world.newest();
     expect(task).toMatchObject({ status: 'FAILED', failureReason: DESTINATION_GONE });
-    expect(task.moved + world.held[0]!.movable).toBe(100);
+    expect(task.moved + world.held[0]!.length).toBe(100);
   });
 
   it('ends with its source', async () => {
@@ -322,7 +338,7 @@ describe('a running move task', () => {
     await world.pass(1_000);
     await world.bench.catalog.deleteQueue('dead', world.now);
     await world.pass(10_000);
-    expect(world.held[0]!.movable).toBeGreaterThan(80);
+    expect(world.held[0]!.length).toBeGreaterThan(80);
     expect(world.bench.catalog.unfinishedMoveTasks()).toEqual([]);
   });
 
@@ -452,7 +468,7 @@ describe('a restart of the broker', () => {
     await world.runner.close();
     next.runner.resume();
     await next.pass(20_000);
-    expect(world.held[0]!.movable).toBe(0);
+    expect(world.held[0]).toEqual([]);
     expect((await next.newest()).status).toBe('COMPLETED');
   });
 
