@@ -36,6 +36,8 @@ export interface Action<
   readonly name: string;
   readonly input: Input;
   readonly output: Output;
+  /** Writes the result as JSON; by default json-codec.ts does. */
+  readonly writeJson?: (result: ValueOf<Output>) => string;
   /** A result that needs no waiting may come without a promise. */
   run(
     context: SqsContext,

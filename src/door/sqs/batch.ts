@@ -9,7 +9,7 @@ export interface FailedEntry {
   readonly Id: string;
   readonly SenderFault: boolean;
   readonly Code: string;
-  readonly Message: string;
+  readonly Message?: string | undefined;
 }
 
 const ID = /^[A-Za-z0-9_-]{1,80}$/;

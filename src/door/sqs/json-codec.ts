@@ -1,5 +1,5 @@
 /* AWS JSON 1.0: reads the parameters of an action by its shape, and writes its results. Hot actions
- * have readers and writers of their own for what is usual (hot-json.ts); this is for everything.
+ * are mostly read by json-scanner.ts and written by json-messages.ts; this is for everything.
  *
  * Whatever comes in as JSON is harmless: only fields that a shape names are looked at, and maps
  * become lists of entries, so that no key from outside ever names a property. */
@@ -69,8 +69,17 @@ type Reader<Kind> = (
   name: string,
 ) => unknown;
 
+/** One value on its own. */
+export function readJsonValue(shape: Shape, value: unknown): unknown {
+  return READERS[shape.kind](shape as never, value, '');
+}
+
 const READERS: { readonly [Kind in Shape['kind']]: Reader<Kind> } = {
   text: (_, value, name) => {
+    if (typeof value === 'string') return value;
+    throw wrongType(name, value, 'a String');
+  },
+  body: (_, value, name) => {
     if (typeof value === 'string') return value;
     throw wrongType(name, value, 'a String');
   },

@@ -35,15 +35,47 @@ export function md5Hex(source: Uint8Array): string {
   return digestHex(md5Digest(source));
 }
 
-const HEX_PAIRS: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
-  byte.toString(16).padStart(2, '0'),
-);
+const HEX_CODES = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
 
-/** A digest as SQS spells it. */
+/** A digest as SQS spells it. One call with all characters: joining parts takes three times as
+ *  long, because the parts are joined once more when the text is used. */
 export function digestHex(digest: Uint8Array): string {
-  let text = '';
-  for (let i = 0; i < DIGEST_BYTES; i++) text += HEX_PAIRS[digest[i]!]!;
-  return text;
+  const high = (i: number) => HEX_CODES[digest[i]! >>> 4]!;
+  const low = (i: number) => HEX_CODES[digest[i]! & 15]!;
+  return String.fromCharCode(
+    high(0),
+    low(0),
+    high(1),
+    low(1),
+    high(2),
+    low(2),
+    high(3),
+    low(3),
+    high(4),
+    low(4),
+    high(5),
+    low(5),
+    high(6),
+    low(6),
+    high(7),
+    low(7),
+    high(8),
+    low(8),
+    high(9),
+    low(9),
+    high(10),
+    low(10),
+    high(11),
+    low(11),
+    high(12),
+    low(12),
+    high(13),
+    low(13),
+    high(14),
+    low(14),
+    high(15),
+    low(15),
+  );
 }
 
 function rotate(word: number, bits: number): number {

@@ -96,6 +96,7 @@ type Reader<Kind> = (shape: Extract<Shape, { kind: Kind }>, form: Form, name: st
 
 const READERS: { readonly [Kind in Shape['kind']]: Reader<Kind> } = {
   text: (_, form, name) => form.children.get(name)?.value,
+  body: (_, form, name) => form.children.get(name)?.value,
   whole: (_, form, name) => {
     const text = form.children.get(name)?.value;
     if (text === undefined || text === '') return undefined;

@@ -4,15 +4,15 @@
 
 import { SqsError } from './sqs-errors.ts';
 
+const SLASH = 0x2f;
+
 /** The last part of a queue's URL, or of its path; a bare name is its own. */
 export function queueNameOfUrl(url: string): string {
   const end = url.endsWith('/') ? url.length - 1 : url.length;
-  const name = url.slice(url.lastIndexOf('/', end - 1) + 1, end);
-  // What was only a scheme and a host names no queue.
-  if (name.length === 0 || /^[a-z]+:\/\/[^/]*\/?$/i.test(url)) {
-    throw new SqsError('InvalidAddress', `The address ${url} is not valid for this endpoint.`);
-  }
-  return name;
+  const slash = url.lastIndexOf('/', end - 1);
+  // After two slashes stands a host.
+  if (slash + 1 < end && url.charCodeAt(slash - 1) !== SLASH) return url.slice(slash + 1, end);
+  throw new SqsError('InvalidAddress', `The address ${url} is not valid for this endpoint.`);
 }
 
 const ARN = /^arn:[^:]*:sqs:[^:]*:[^:]*:([^:]+)$/;

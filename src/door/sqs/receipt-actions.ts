@@ -3,6 +3,7 @@
 import type { ErrorCode } from '../../base/errors.ts';
 import { action, requireQueue } from './action.ts';
 import { batchResult, checkBatch, type FailedEntry, failedEntry } from './batch.ts';
+import { idsResultJson } from './json-messages.ts';
 import { visibilityMs } from './receive-actions.ts';
 import * as shapes from './shapes.ts';
 import { missingParameter, SqsError, sqsErrorOfCode } from './sqs-errors.ts';
@@ -37,6 +38,7 @@ export const deleteMessageBatch = action({
   name: 'DeleteMessageBatch',
   input: shapes.DELETE_BATCH,
   output: shapes.DELETE_BATCH_RESULT,
+  writeJson: idsResultJson,
   async run(context, { QueueUrl, Entries }) {
     const queue = requireQueue(context, QueueUrl);
     const entries = checkBatch(Entries, 'DeleteMessageBatchRequestEntry');
@@ -64,6 +66,7 @@ export const changeMessageVisibilityBatch = action({
   name: 'ChangeMessageVisibilityBatch',
   input: shapes.CHANGE_VISIBILITY_BATCH,
   output: shapes.CHANGE_VISIBILITY_BATCH_RESULT,
+  writeJson: idsResultJson,
   async run(context, { QueueUrl, Entries }) {
     const queue = requireQueue(context, QueueUrl);
     const entries = checkBatch(Entries, 'ChangeMessageVisibilityBatchRequestEntry');

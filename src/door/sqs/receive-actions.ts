@@ -10,6 +10,7 @@ import type { DeliveredMessage } from '../../broker/service.ts';
 import type { MessageAttribute } from '../../command/message-attributes.ts';
 import type { QueueDefinition } from '../../command/queue-definition.ts';
 import { action, requireQueue, type SqsContext } from './action.ts';
+import { receiveResultJson } from './json-messages.ts';
 import { digestHex, md5Hex } from './md5.ts';
 import { type AttributeFilter, attributeFilter, selectAttributes } from './message-attributes.ts';
 import { checkId } from './message-checks.ts';
@@ -102,6 +103,7 @@ export const receiveMessage = action({
   name: 'ReceiveMessage',
   input: shapes.RECEIVE_MESSAGE,
   output: shapes.RECEIVE_MESSAGE_RESULT,
+  writeJson: receiveResultJson,
   async run(context, input, caller) {
     const queue = requireQueue(context, input.QueueUrl);
     const max = input.MaxNumberOfMessages ?? 1;

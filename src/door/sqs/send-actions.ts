@@ -7,6 +7,7 @@ import type { OutgoingMessage } from '../../command/message-entry.ts';
 import type { QueueDefinition } from '../../command/queue-definition.ts';
 import { action, requireQueue } from './action.ts';
 import { batchResult, checkBatch, type FailedEntry, failedEntry } from './batch.ts';
+import { sendBatchResultJson, sendResultJson } from './json-messages.ts';
 import { digestHex, md5Digest, md5Hex } from './md5.ts';
 import { attributeValue, encodeAttributes, type SentAttributes } from './message-attributes.ts';
 import {
@@ -43,11 +44,12 @@ interface SystemAttributes {
 function checkMessage(input: SendInput, queue: QueueDefinition): CheckedMessage {
   const { MessageBody, MessageGroupId: groupId, MessageDeduplicationId: deduplicationId } = input;
   if (MessageBody.length === 0) throw missingParameter('MessageBody');
-  const body = Buffer.from(MessageBody, 'utf8');
+  const isText = typeof MessageBody === 'string';
+  const body = isText ? Buffer.from(MessageBody, 'utf8') : MessageBody;
   const attributes = encodeAttributes(input.MessageAttributes);
   const bytes = body.length + (attributes?.bytes ?? 0);
   checkSize(bytes, queue);
-  checkBodyText(MessageBody);
+  if (isText) checkBodyText(MessageBody);
   checkIds(groupId, deduplicationId, queue);
   const system = readSystemAttributes(input.MessageSystemAttributes);
   const delayMs = delayMsOf(input.DelaySeconds, system.delaySeconds, queue);
@@ -121,6 +123,7 @@ export const sendMessage = action({
   name: 'SendMessage',
   input: shapes.SEND_MESSAGE,
   output: shapes.SEND_MESSAGE_RESULT,
+  writeJson: sendResultJson,
   async run(context, input) {
     const queue = requireQueue(context, input.QueueUrl);
     const message = checkMessage(input, queue);
@@ -134,6 +137,7 @@ export const sendMessageBatch = action({
   name: 'SendMessageBatch',
   input: shapes.SEND_BATCH,
   output: shapes.SEND_BATCH_RESULT,
+  writeJson: sendBatchResultJson,
   async run(context, input) {
     const queue = requireQueue(context, input.QueueUrl);
     const entries = checkBatch(input.Entries, 'SendMessageBatchRequestEntry');

@@ -2,7 +2,8 @@
  * protocols, and for the types that the code sees. Names and kinds are those of the SQS API; the
  * names that only the Query protocol uses stand beside them. */
 
-/** A text, a whole number of 32 bits, base64 in both protocols, or true and false. */
+/** A text, a whole number of 32 bits, bytes that are base64 in both protocols, true and false, or
+ *  the body of a message. */
 export interface Scalar<Kind extends string> {
   readonly kind: Kind;
 }
@@ -27,6 +28,14 @@ export interface StructShape<Fields extends FieldTable = FieldTable> {
   readonly fields: Fields;
   /** The same, in an order in which they can be walked. */
   readonly entries: readonly (readonly [name: string, field: Field])[];
+  /** The same, by the lengths of their names, for who has a name as bytes. */
+  readonly byNameLength: readonly (readonly NamedField[] | undefined)[];
+  readonly requiredCount: number;
+}
+
+export interface NamedField extends Field {
+  readonly name: string;
+  readonly nameBytes: Uint8Array;
 }
 
 export interface Field<Of extends Shape = Shape, Required extends boolean = boolean> {
@@ -49,11 +58,18 @@ export type Shape =
       readonly keyName: 'Name' | 'Key';
       readonly value: Shape;
     }
+  | Scalar<'body'>
   | {
       readonly kind: 'struct';
       readonly fields: FieldTable;
       readonly entries: readonly (readonly [name: string, field: Field])[];
+      readonly byNameLength: readonly (readonly NamedField[] | undefined)[];
+      readonly requiredCount: number;
     };
+
+/** A text, or the bytes of one that is UTF-8 and has only characters that SQS takes. The bytes are
+ *  lent until the request is answered. */
+export type Body = string | Uint8Array;
 
 /** What a shape is to the code. A map is a list of entries: its keys come from outside, and no
  *  object has to bear them. */
@@ -66,13 +82,15 @@ export type ValueOf<Of> =
         ? Uint8Array
         : Of extends Scalar<'flag'>
           ? boolean
-          : Of extends ListShape<infer Member>
-            ? readonly ValueOf<Member>[]
-            : Of extends MapShape<infer Value>
-              ? readonly (readonly [key: string, value: ValueOf<Value>])[]
-              : Of extends { readonly kind: 'struct'; readonly fields: infer Fields }
-                ? StructValue<Fields>
-                : never;
+          : Of extends Scalar<'body'>
+            ? Body
+            : Of extends ListShape<infer Member>
+              ? readonly ValueOf<Member>[]
+              : Of extends MapShape<infer Value>
+                ? readonly (readonly [key: string, value: ValueOf<Value>])[]
+                : Of extends { readonly kind: 'struct'; readonly fields: infer Fields }
+                  ? StructValue<Fields>
+                  : never;
 
 type StructValue<Fields> = {
   readonly [Name in keyof Fields as Fields[Name] extends { required: true }
@@ -89,6 +107,7 @@ type FieldValue<Of> = Of extends { readonly shape: infer Inner } ? ValueOf<Inner
 export const TEXT = { kind: 'text' } as const;
 export const WHOLE = { kind: 'whole' } as const;
 export const BYTES = { kind: 'bytes' } as const;
+export const BODY = { kind: 'body' } as const;
 export const FLAG = { kind: 'flag' } as const;
 
 export function list<Member extends Shape>(queryName: string, member: Member): ListShape<Member> {
@@ -112,5 +131,12 @@ export function required<Of extends Shape>(shape: Of): Field<Of, true> {
 }
 
 export function struct<const Fields extends FieldTable>(fields: Fields): StructShape<Fields> {
-  return { kind: 'struct', fields, entries: Object.entries(fields) };
+  const entries = Object.entries(fields);
+  const byNameLength: NamedField[][] = [];
+  for (const [name, field] of entries) {
+    const nameBytes = Uint8Array.from(name, (character) => character.charCodeAt(0));
+    (byNameLength[name.length] ??= []).push({ ...field, name, nameBytes });
+  }
+  const requiredCount = entries.filter(([, field]) => field.required).length;
+  return { kind: 'struct', fields, entries, byNameLength, requiredCount };
 }

@@ -1,7 +1,7 @@
 /* The parameters and results of every action. Rule: the SQS API, as the schemas of its official
  * SDKs have it. */
 
-import { BYTES, FLAG, list, map, optional, required, struct, TEXT, WHOLE } from './shape.ts';
+import { BODY, BYTES, FLAG, list, map, optional, required, struct, TEXT, WHOLE } from './shape.ts';
 
 export const NOTHING = struct({});
 
@@ -12,14 +12,14 @@ const ATTRIBUTE_VALUE = struct({
   StringListValues: optional(list('StringListValue', TEXT)),
   BinaryListValues: optional(list('BinaryListValue', BYTES)),
 });
-const MESSAGE_ATTRIBUTES = map('MessageAttribute', ATTRIBUTE_VALUE);
+export const MESSAGE_ATTRIBUTES = map('MessageAttribute', ATTRIBUTE_VALUE);
 const MESSAGE_SYSTEM_ATTRIBUTES = map('MessageSystemAttribute', ATTRIBUTE_VALUE);
 const QUEUE_ATTRIBUTES = map('Attribute', TEXT);
 const TAGS = map('Tag', TEXT, 'Key');
 
 /** What says how a message is to be sent, alone or in a batch. */
 const MESSAGE_TO_SEND = {
-  MessageBody: required(TEXT),
+  MessageBody: required(BODY),
   DelaySeconds: optional(WHOLE),
   MessageAttributes: optional(MESSAGE_ATTRIBUTES),
   MessageSystemAttributes: optional(MESSAGE_SYSTEM_ATTRIBUTES),
@@ -29,7 +29,7 @@ const MESSAGE_TO_SEND = {
 
 /** What says what became of a message that was sent. */
 const SENT_MESSAGE = {
-  MD5OfMessageBody: required(TEXT),
+  MD5OfMessageBody: required(BODY),
   MD5OfMessageAttributes: optional(TEXT),
   MD5OfMessageSystemAttributes: optional(TEXT),
   MessageId: required(TEXT),

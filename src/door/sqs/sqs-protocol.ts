@@ -9,6 +9,7 @@ import type { HttpAnswer, HttpProtocol, HttpRequest } from '../http.ts';
 import type { Action, SqsContext } from './action.ts';
 import { ACTIONS } from './actions.ts';
 import { JSON_CONTENT_TYPE, jsonError, readJson, writeJson } from './json-codec.ts';
+import { scanJson } from './json-scanner.ts';
 import { readForm, readQuery } from './query-codec.ts';
 import { isQueuePath, QueueAddresses } from './queue-address.ts';
 import { requestIds } from './request-ids.ts';
@@ -71,9 +72,11 @@ const JSON_WIRE: Wire = {
     if (action === undefined) {
       throw new SqsError('UnknownOperationException', `The action ${target} is not valid.`);
     }
-    return { action, input: readJson(action.input, body, queueUrlOf(request)) };
+    const input = scanJson(action.input, body);
+    return { action, input: input ?? readJson(action.input, body, queueUrlOf(request)) };
   },
-  answer: ({ output }, value) => writeJson(output, value),
+  answer: ({ output, writeJson: write }, value) =>
+    write === undefined ? writeJson(output, value) : write(value as never),
   error: (error) => jsonError(error),
 };
 

@@ -71,6 +71,7 @@ type Writer<Kind, Value> = (
 
 interface Values {
   text: string;
+  body: never;
   whole: number;
   flag: boolean;
   bytes: Uint8Array;
@@ -81,6 +82,8 @@ interface Values {
 
 const WRITERS: { readonly [Kind in Shape['kind']]: Writer<Kind, Values[Kind]> } = {
   text: (name, value) => `<${name}>${escapeXml(value)}</${name}>`,
+  // Only sent, never answered: what is received is a text.
+  body: () => '',
   whole: (name, value) => `<${name}>${value}</${name}>`,
   flag: (name, value) => `<${name}>${value}</${name}>`,
   bytes: (name, value) => `<${name}>${base64OfBytes(value)}</${name}>`,
