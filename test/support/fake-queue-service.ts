@@ -1,6 +1,6 @@
 /* A QueueService in memory, for tests of what stands on top of one: the catalog part is Capstan's
- * own definitions and checks; messages are kept in an array and know visibility and nothing else. No
- * rules of FIFO queues, retention, dead-letter queues or limits: those are tested where they are. */
+ * own definitions and checks; messages are kept in an array and know visibility, nothing else. No
+ * rules of FIFO queues, retention, dead-letter queues or limits: those are tested elsewhere. */
 
 import { BrokerError, type ErrorCode } from '../../src/base/errors.ts';
 import { messageIdText } from '../../src/broker/message-ids.ts';

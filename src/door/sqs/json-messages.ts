@@ -3,18 +3,15 @@
 
 import type { FailedEntry } from './batch.ts';
 import { writeJson } from './json-codec.ts';
-import type { ReceivedMessage } from './receive-actions.ts';
 import type { ValueOf } from './shape.ts';
 import * as shapes from './shapes.ts';
 
-type SendResult = ValueOf<typeof shapes.SEND_MESSAGE_RESULT>;
-
 /** What ids, digests and numbers are made of needs no escapes. */
-export function sendResultJson(result: SendResult): string {
+export function sendResultJson(result: shapes.SendResult): string {
   return `{${sendFieldsJson(result)}}`;
 }
 
-function sendFieldsJson(result: SendResult): string {
+function sendFieldsJson(result: shapes.SendResult): string {
   const { MD5OfMessageAttributes, MD5OfMessageSystemAttributes, SequenceNumber } = result;
   let json = `"MessageId":"${result.MessageId}","MD5OfMessageBody":"${result.MD5OfMessageBody}"`;
   if (MD5OfMessageAttributes !== undefined) {
@@ -55,7 +52,8 @@ function batchJson(successful: string, failed: readonly FailedEntry[] | undefine
   return `{"Successful":[${successful}],"Failed":${failedJson}}`;
 }
 
-const NEEDS_ESCAPES = /["\\\u0000-\u001f\ud800-\udfff]/;
+/** All but what JSON takes as it is. */
+const NEEDS_ESCAPES = /[^ !#-[\]-\ud7ff\ue000-\u{10ffff}]/u;
 
 function textJson(text: string): string {
   return NEEDS_ESCAPES.test(text) ? JSON.stringify(text) : `"${text}"`;
@@ -73,7 +71,7 @@ export function receiveResultJson(result: ValueOf<typeof shapes.RECEIVE_MESSAGE_
   return `${json}]}`;
 }
 
-function messageJson(message: ReceivedMessage): string {
+function messageJson(message: shapes.ReceivedMessage): string {
   const { Attributes, MessageAttributes, MD5OfMessageAttributes } = message;
   let json =
     `{"MessageId":"${message.MessageId}","ReceiptHandle":"${message.ReceiptHandle}",` +

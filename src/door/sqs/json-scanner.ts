@@ -110,20 +110,12 @@ function isNameAt(nameBytes: Uint8Array, start: number): boolean {
 }
 
 function scanValue(shape: Shape): unknown {
-  switch (shape.kind) {
-    case 'text':
-      return scanText() ? foundText() : undefined;
-    case 'body':
-      return scanText() ? foundBody() : undefined;
-    case 'whole':
-      return scanWhole();
-    case 'list':
-      return scanList(shape.member);
-    case 'struct':
-      return scanStruct(shape);
-    default:
-      return scanOther(shape);
-  }
+  const { kind } = shape;
+  if (kind === 'text') return scanText() ? foundText() : undefined;
+  if (kind === 'body') return scanText() ? foundBody() : undefined;
+  if (kind === 'whole') return scanWhole();
+  if (kind === 'struct') return scanStruct(shape);
+  return kind === 'list' ? scanList(shape.member) : scanOther(shape);
 }
 
 function scanWhole(): number | undefined {

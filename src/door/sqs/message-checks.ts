@@ -12,8 +12,8 @@ import { invalidParameter, missingParameter, SqsError } from './sqs-errors.ts';
 const MS_PER_SECOND = 1000;
 const TRACE_HEADER_BYTES_MAX = 255;
 
-// Rule: SQS SendMessage; the characters that XML 1.0 has. Of surrogates it finds those without their
-// other half.
+// Rule: SQS SendMessage; all but the characters that XML 1.0 has. Of surrogates it finds those that
+// stand alone.
 const REFUSED = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
 
 export function checkBodyText(body: string): void {

@@ -30,6 +30,7 @@ export const deleteMessage = action({
     requireReceipt(ReceiptHandle);
     const [error] = await context.service.delete(queue, [ReceiptHandle]);
     if (error !== undefined) throw deletionError(error, ReceiptHandle);
+    context.counters?.deleted(1);
     return {};
   },
 });
@@ -44,7 +45,9 @@ export const deleteMessageBatch = action({
     const entries = checkBatch(Entries, 'DeleteMessageBatchRequestEntry');
     const receipts = entries.map(({ ReceiptHandle }) => ReceiptHandle);
     const errors = await context.service.delete(queue, receipts);
-    return entriesResult(entries, errors, deletionError);
+    const result = entriesResult(entries, errors, deletionError);
+    context.counters?.deleted(result.Successful?.length ?? 0);
+    return result;
   },
 });
 

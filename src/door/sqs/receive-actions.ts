@@ -22,9 +22,6 @@ import { invalidParameter, SqsError } from './sqs-errors.ts';
 const MS_PER_SECOND = 1000;
 const ATTEMPT_ID_CHARS_MAX = 128;
 
-type Result = ValueOf<typeof shapes.RECEIVE_MESSAGE_RESULT>;
-export type ReceivedMessage = NonNullable<Result['Messages']>[number];
-
 /** How each system attribute of a message is read; undefined: this message has none. */
 type SystemAttributeReader = (
   message: DeliveredMessage,
@@ -129,6 +126,7 @@ export const receiveMessage = action({
       signal: (waitMs ?? queue.attributes.receiveWaitMs) > 0 ? caller.signal : undefined,
     });
     if (messages.length === 0) return {};
+    context.counters?.received(messages.length);
     return { Messages: messages.map((message) => received(message, queue, selection, context)) };
   },
 });
@@ -157,7 +155,7 @@ function received(
   queue: QueueDefinition,
   selection: Selection,
   context: SqsContext,
-): ReceivedMessage {
+): shapes.ReceivedMessage {
   const { messageId: MessageId, receiptHandle: ReceiptHandle } = message;
   const Body = message.text();
   const MD5OfBody = bodyMd5(message, Body);
@@ -188,7 +186,7 @@ function systemAttributes(
   queue: QueueDefinition,
   { system, deadLetterReason }: Selection,
   context: SqsContext,
-): ReceivedMessage['Attributes'] {
+): shapes.ReceivedMessage['Attributes'] {
   if (system.length === 0 && !deadLetterReason) return undefined;
   const attributes: (readonly [string, string])[] = [];
   for (const index of system) {

@@ -8,7 +8,8 @@ const COUNTER_DIGITS = 12;
 /** Returns a new id with each call. */
 export function requestIds(): () => string {
   const drawn = randomBytes(8).toString('hex');
-  const head = `${drawn.slice(0, 8)}-${drawn.slice(8, 12)}-4${drawn.slice(12, 15)}-8${drawn.slice(13)}-`;
+  const groups = [drawn.slice(0, 8), drawn.slice(8, 12), `4${drawn.slice(12, 15)}`];
+  const head = `${groups.join('-')}-8${drawn.slice(13)}-`;
   let count = 0;
   return () => head + (++count).toString(16).padStart(COUNTER_DIGITS, '0');
 }

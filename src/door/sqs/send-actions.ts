@@ -22,7 +22,6 @@ import * as shapes from './shapes.ts';
 import { invalidParameter, missingParameter, SqsError, sqsErrorOfCode } from './sqs-errors.ts';
 
 type SendInput = Omit<ValueOf<typeof shapes.SEND_MESSAGE>, 'QueueUrl'>;
-type SendResult = ValueOf<typeof shapes.SEND_MESSAGE_RESULT>;
 
 /** A message that has passed its checks. */
 interface CheckedMessage {
@@ -108,7 +107,7 @@ function sendResult(
   message: CheckedMessage,
   outcome: SendOutcome,
   queue: QueueDefinition,
-): SendResult {
+): shapes.SendResult {
   const { bodyMd5, attributesMd5, systemAttributesMd5 } = message;
   return {
     MD5OfMessageBody: bodyMd5,
@@ -129,6 +128,7 @@ export const sendMessage = action({
     const message = checkMessage(input, queue);
     const [outcome] = await context.service.send(queue, [message.outgoing]);
     if (outcome!.error !== undefined) throw sqsErrorOfCode(outcome!.error);
+    context.counters?.sent(1);
     return sendResult(message, outcome!, queue);
   },
 });
@@ -158,7 +158,7 @@ export const sendMessageBatch = action({
       }
     }
     checkBatchBytes(bytes);
-    const successful: (SendResult & { Id: string })[] = [];
+    const successful: (shapes.SendResult & { Id: string })[] = [];
     const outcomes =
       messages.length === 0
         ? []
@@ -174,6 +174,7 @@ export const sendMessageBatch = action({
         successful.push({ Id, ...sendResult(messages[i]!, outcome, queue) });
       }
     }
+    context.counters?.sent(successful.length);
     return batchResult(successful, failed);
   },
 });

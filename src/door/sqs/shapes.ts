@@ -1,7 +1,19 @@
 /* The parameters and results of every action. Rule: the SQS API, as the schemas of its official
  * SDKs have it. */
 
-import { BODY, BYTES, FLAG, list, map, optional, required, struct, TEXT, WHOLE } from './shape.ts';
+import {
+  BODY,
+  BYTES,
+  FLAG,
+  list,
+  map,
+  optional,
+  required,
+  struct,
+  TEXT,
+  type ValueOf,
+  WHOLE,
+} from './shape.ts';
 
 export const NOTHING = struct({});
 
@@ -29,7 +41,7 @@ const MESSAGE_TO_SEND = {
 
 /** What says what became of a message that was sent. */
 const SENT_MESSAGE = {
-  MD5OfMessageBody: required(BODY),
+  MD5OfMessageBody: required(TEXT),
   MD5OfMessageAttributes: optional(TEXT),
   MD5OfMessageSystemAttributes: optional(TEXT),
   MessageId: required(TEXT),
@@ -93,6 +105,7 @@ export const REMOVE_PERMISSION = struct({ ...QUEUE, Label: required(TEXT) });
 
 export const SEND_MESSAGE = struct({ ...QUEUE, ...MESSAGE_TO_SEND });
 export const SEND_MESSAGE_RESULT = struct(SENT_MESSAGE);
+export type SendResult = ValueOf<typeof SEND_MESSAGE_RESULT>;
 export const SEND_BATCH = struct({
   ...QUEUE,
   Entries: optional(
@@ -132,6 +145,10 @@ export const RECEIVE_MESSAGE_RESULT = struct({
     ),
   ),
 });
+
+export type ReceivedMessage = NonNullable<
+  ValueOf<typeof RECEIVE_MESSAGE_RESULT>['Messages']
+>[number];
 
 const RECEIPT = { ReceiptHandle: required(TEXT) };
 const ID_ONLY = struct({ Id: required(TEXT) });

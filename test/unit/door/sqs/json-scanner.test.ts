@@ -108,8 +108,8 @@ function asEscape(unit: string): string {
 const USUAL = [
   '{"QueueUrl":"q","Entries":[]}',
   ' { "QueueUrl" : "q" , "Entries" : [ { "Id" : "a" , "MessageBody" : "b" } ] } ',
-  '{"QueueUrl":"q","Entries":[{"Id":"a","MessageBody":"\\u00e9\\ud83d\\ude00\\/","DelaySeconds":0}]}',
-  '{"Entries":[{"MessageBody":"x","Id":"a","MessageAttributes":{"n":{"DataType":"String","StringValue":"}"}}}],"QueueUrl":"q"}',
+  '{"QueueUrl":"q","Entries":[{"Id":"a","MessageBody":"\\u00e9\\ud83d\\ude00","DelaySeconds":0}]}',
+  '{"Entries":[{"MessageAttributes":{"n":{}},"MessageBody":"x","Id":"a"}],"QueueUrl":""}',
 ];
 test.each(USUAL)('%s is usual', (json) => {
   expect(checkAgreement(shapes.SEND_BATCH, json)).toBe(true);
