@@ -36,6 +36,7 @@ export function openLog(
       directory: LOG_DIRECTORY,
       segmentBytes: 8192,
       windowBytes: 4096,
+      frameBytes: 512,
       durability: { mode: 'fsync' },
       storage,
       randomWord: () => random.word(),

@@ -1,13 +1,13 @@
 /* The write-ahead log on local disk. Owned by one thread, whose turn it serves synchronously.
  *
  * Its newest bytes stay in memory, in one buffer that is laid over the positions like a tile: byte
- * `position % windowBytes`. A frame that begins near the tile's end runs on into the overlap behind
+ * `position % windowBytes`. A batch that begins near the tile's end runs on into the overlap behind
  * it, so that it lies and is written in one piece; then the overlap moves to the tile's start.
- *   |<---------------- windowBytes ---------------->|<---- overlap ---->|
- *   | written ... | open frame: header, records ... |                   |
+ *   |<----------------- windowBytes ----------------->|<---- overlap ---->|
+ *   | written ...  | batch: frame | frame | open frame: header, records . |
  *
- * Invariants: at most one frame is open; everything before it is with the operating system. A
- * segment is on disk whole before the next one is begun. After a failed write or sync nothing is
+ * Invariants: everything before the batch is with the operating system. A batch is of one segment.
+ * A segment is on disk whole before the next one is begun. After a failed write or sync nothing is
  * written any more. */
 
 import { randomBytes } from 'node:crypto';
@@ -40,6 +40,9 @@ export interface WalSettings {
   /** The newest bytes, kept in memory. */
   readonly windowBytes: number;
   readonly durability: Durability;
+  /** A frame is closed before it grows larger, unless a single record is: to read back any byte of
+   *  it, all of it must be read and checked. */
+  readonly frameBytes?: number;
   /** Called when another segment is begun: a spare is gone. */
   readonly onRotate?: () => void;
   readonly storage?: Storage;
@@ -63,6 +66,7 @@ export function openWal(
   return { log: new Wal(settings, recovered), report: recovered.report };
 }
 
+const FRAME_BYTES_DEFAULT = 128 * 1024;
 /** A frame with a record of the largest size. */
 const FULL_FRAME_BYTES = alignFrame(FRAME_HEADER_BYTES + RECORD_HEADER_BYTES + FRAME_BYTES_MAX);
 const SCAN_BYTES = 1024 * 1024;
@@ -89,7 +93,8 @@ class Wal implements Log {
   readonly #randomWord: () => number;
   readonly #onRotate: () => void;
   readonly #windowBytes: number;
-  readonly #frameBytesMax: number;
+  readonly #batchBytesMax: number;
+  readonly #frameBytes: number;
 
   /** Those before the current one; the oldest first. */
   readonly #older: Segment[];
@@ -102,11 +107,14 @@ class Wal implements Log {
   // Memory. Offsets count in `buffer`.
   /** The position of offset 0. */
   #base = 0;
-  /** Where the open frame begins, and where its next record goes. */
+  /** Where the batch begins: the frames that are not written yet. The last one is open. */
+  #batchStart = 0;
   #frameStart = 0;
+  /** Where the open frame's next record goes. */
   #head = 0;
-  /** The open frame does not grow beyond it. */
+  /** The open frame does not grow beyond it, the batch not beyond the segment. */
   #frameLimit = NO_FRAME;
+  #segmentLimit = 0;
   #records = 0;
   /** Positions from here on have been in memory. */
   #memoryStart = Number.POSITIVE_INFINITY;
@@ -117,7 +125,7 @@ class Wal implements Log {
   #durableSequence: number;
   /** Records are claimed that no commit has covered. */
   #uncovered = false;
-  /** Bytes of frames that were written before their commit because they were full. */
+  /** Bytes of batches that were written before their commit because they were full. */
   #earlyBytes = 0;
   #syncedAt: number;
   /** All up to this one are on disk, and a frame behind them says so. */
@@ -143,13 +151,14 @@ class Wal implements Log {
     assert(segmentBytes % FRAME_ALIGNMENT === 0, 'a segment is a whole number of aligned frames');
     assert(segmentBytes >= 4096 && windowBytes >= 4096, 'segments and windows hold some frames');
     this.regionBytes = segmentBytes;
+    this.#frameBytes = settings.frameBytes ?? FRAME_BYTES_DEFAULT;
     this.#windowBytes = windowBytes;
-    this.#frameBytesMax = Math.min(
+    this.#batchBytesMax = Math.min(
       segmentBytes - SEGMENT_HEADER_BYTES,
       windowBytes & -FRAME_ALIGNMENT,
       Math.max(FULL_FRAME_BYTES, alignFrame(windowBytes / 4)),
     );
-    this.buffer = Buffer.allocUnsafeSlow(windowBytes + this.#frameBytesMax);
+    this.buffer = Buffer.allocUnsafeSlow(windowBytes + this.#batchBytesMax);
     this.view = viewOf(this.buffer);
     this.readBuffer = this.buffer;
     this.#cold = new ColdReader(this.#storage);
@@ -170,28 +179,36 @@ class Wal implements Log {
     return payload;
   }
 
-  /** Makes room: writes a full frame, or begins a segment. */
+  /** Makes room: opens another frame, before it writes a full batch, or begins a segment. */
   #claimAfterRoom(length: number): number {
     this.#requireOpen();
     const frameBytes = alignFrame(FRAME_HEADER_BYTES + RECORD_HEADER_BYTES + length);
-    const fits = length >= 1 && frameBytes <= this.#frameBytesMax;
-    assert(fits, 'a record has a byte at least, and fits a frame');
+    const fits = length >= 1 && frameBytes <= this.#batchBytesMax;
+    assert(fits, 'a record has a byte at least, and fits a batch');
     this.#attempt(() => {
-      this.#earlyBytes = this.uncommittedBytes;
-      this.#writeFrame();
-      const left = this.#current === undefined ? 0 : this.regionBytes - this.#current.end;
-      if (frameBytes > left) this.#beginSegment();
+      if (this.#records > 0) this.#sealFrame();
+      const batchLimit = this.#batchStart + this.#batchBytesMax;
+      if (this.#frameStart + frameBytes > Math.min(batchLimit, this.#segmentLimit)) {
+        this.#earlyBytes = this.uncommittedBytes;
+        this.#writeBatch();
+        if (this.#frameStart + frameBytes > this.#segmentLimit) this.#beginSegment();
+      }
     });
+    this.#frameLimit = Math.min(
+      this.#frameStart + Math.max(frameBytes, this.#frameBytes),
+      this.#batchStart + this.#batchBytesMax,
+      this.#segmentLimit,
+    );
     return this.claim(length);
   }
 
   get dirty(): boolean {
-    return this.#uncovered || this.#records > 0;
+    return this.#uncovered || this.#records > 0 || this.#frameStart > this.#batchStart;
   }
 
   get uncommittedBytes(): number {
-    const open = this.#records === 0 ? 0 : this.#head - this.#frameStart;
-    return this.#earlyBytes + open;
+    const end = this.#records === 0 ? this.#frameStart : this.#head;
+    return this.#earlyBytes + end - this.#batchStart;
   }
 
   // Writing.
@@ -200,7 +217,7 @@ class Wal implements Log {
     if (!this.dirty) return undefined;
     this.#requireOpen();
     this.#attempt(() => {
-      this.#writeFrame();
+      this.#writeFrames();
       if (this.#durability.mode === 'fsync') this.#sync();
       else this.#syncIfDue();
     });
@@ -211,21 +228,21 @@ class Wal implements Log {
 
   write(): void {
     this.#requireOpen();
-    this.#attempt(() => this.#writeFrame());
+    this.#attempt(() => this.#writeFrames());
     this.#earlyBytes = 0;
   }
 
-  /** Completes the open frame, if it has records, and hands it to the operating system. */
-  #writeFrame(): void {
-    if (this.#records === 0) return;
-    this.#uncovered = true;
-    this.#writeOpenFrame();
+  /** Hands what is claimed and not written yet to the operating system. */
+  #writeFrames(): void {
+    if (this.#records > 0) this.#sealFrame();
+    this.#writeBatch();
   }
 
-  #writeOpenFrame(): void {
+  /** Completes the open frame, and opens the next one behind it. */
+  #sealFrame(): void {
+    const segment = this.#current!;
     const start = this.#frameStart;
     const end = alignFrame(this.#head);
-    const segment = this.#current!;
     this.buffer.fill(0, this.#head, end);
     sealFrame(
       this.buffer,
@@ -237,28 +254,36 @@ class Wal implements Log {
       this.#durableSequence,
       this.#records,
     );
-    this.#file!.append(this.buffer.subarray(start, end));
-    segment.noteFrame(segment.end);
-    segment.end += end - start;
+    segment.noteFrame(segment.end + start - this.#batchStart);
     this.#vouchedSequence = this.#durableSequence;
     this.#sequence++;
     this.#openFrame(end);
   }
 
-  /** Begins a frame at `offset`, which the segment's end corresponds to. */
-  #openFrame(offset: number): void {
-    let start = offset;
-    if (start >= this.#windowBytes) {
-      this.buffer.copy(this.buffer, 0, this.#windowBytes, start);
-      this.#base += this.#windowBytes;
-      start -= this.#windowBytes;
-    }
-    const segment = this.#current!;
+  /** Opens a frame at `start`. Its limit is found by the first claim. */
+  #openFrame(start: number): void {
     this.#frameStart = start;
     this.#head = start + FRAME_HEADER_BYTES;
+    this.#frameLimit = NO_FRAME;
     this.#records = 0;
-    const room = Math.min(this.#frameBytesMax, this.regionBytes - segment.end);
-    this.#frameLimit = start + room;
+  }
+
+  /** Writes the batch, whose frames are complete. */
+  #writeBatch(): void {
+    const start = this.#batchStart;
+    let end = this.#frameStart;
+    if (end === start) return;
+    this.#uncovered = true;
+    this.#file!.append(this.buffer.subarray(start, end));
+    this.#current!.end += end - start;
+    if (end >= this.#windowBytes) {
+      this.buffer.copy(this.buffer, 0, this.#windowBytes, end);
+      this.#base += this.#windowBytes;
+      this.#segmentLimit -= this.#windowBytes;
+      end -= this.#windowBytes;
+    }
+    this.#batchStart = end;
+    this.#openFrame(end);
   }
 
   #beginSegment(): void {
@@ -281,7 +306,9 @@ class Wal implements Log {
     const position = index * this.regionBytes + SEGMENT_HEADER_BYTES;
     this.#memoryStart = Math.min(this.#memoryStart, position);
     this.#base = position - (position % this.#windowBytes);
-    this.#openFrame(position - this.#base);
+    this.#segmentLimit = (index + 1) * this.regionBytes - this.#base;
+    this.#batchStart = position - this.#base;
+    this.#openFrame(this.#batchStart);
     this.#lookAtSpace();
     this.#onRotate();
   }
@@ -394,7 +421,7 @@ class Wal implements Log {
   release(region: number): void {
     this.#requireOpen();
     this.#attempt(() => {
-      this.#writeFrame();
+      this.#writeFrames();
       // What replaces the records given up is on disk first, whatever the durability in force.
       if (this.#current !== undefined) this.#sync();
       // The last one stays until there is a next: the sequence goes on from it.
@@ -430,11 +457,14 @@ class Wal implements Log {
   #writeMark(): void {
     const last = this.#sequence - 1;
     const worthwhile = this.#vouchedSequence < this.#durableSequence;
-    if (!worthwhile || this.#durableSequence !== last || this.#records > 0) return;
-    const room = this.#frameLimit - this.#frameStart;
-    if (last === this.#markSequence || room < FRAME_HEADER_BYTES) return;
+    if (!worthwhile || this.#durableSequence !== last || last === this.#markSequence) return;
+    const hasRoom = this.#frameStart + FRAME_HEADER_BYTES <= this.#segmentLimit;
+    if (this.#records > 0 || !hasRoom) return;
     this.#markSequence = this.#sequence;
-    this.#writeOpenFrame();
+    const uncovered = this.#uncovered;
+    this.#sealFrame();
+    this.#writeBatch();
+    this.#uncovered = uncovered;
   }
 
   /** New messages are refused unless there is a segment left after the current one. */
@@ -446,7 +476,7 @@ class Wal implements Log {
   async close(): Promise<void> {
     if (this.#failure !== undefined) return;
     this.#attempt(() => {
-      this.#writeFrame();
+      this.#writeFrames();
       if (this.#current !== undefined) {
         this.#sync();
         this.#writeMark();

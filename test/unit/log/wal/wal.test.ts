@@ -132,6 +132,28 @@ describe('claims', () => {
     expect(log.dirty).toBe(false);
   });
 
+  it('are as little dirty as before once the log has been quiet', async () => {
+    const { log } = openLog();
+    await commitOne(log, 'a');
+    for (let i = 0; i < 3; i++) log.idle(i);
+    expect(log.dirty).toBe(false);
+  });
+
+  it('of a large commit lie in several frames, written at once', async () => {
+    const storage = new FaultyStorage();
+    const large = { segmentBytes: 4 << 20, windowBytes: 4 << 20 };
+    const { log } = openLog(storage, { ...large, frameBytes: 128 * 1024 });
+    await commitOne(log, 'first');
+    const before = storage.changes;
+    const written = Array.from({ length: 600 }, () => append(log, 'x'.repeat(1000)));
+    await log.commit();
+    expect(storage.changes).toBe(before + 2);
+    storage.cutPower();
+    const { found, report } = openLog(storage);
+    expect(found.slice(1)).toEqual(written);
+    expect(report.frames).toBe(1 + Math.ceil((600 * 1004) / (128 * 1024 - 44)));
+  });
+
   it('are counted until they are written, also those that were written early', async () => {
     const { log } = openLog();
     expect(log.uncommittedBytes).toBe(0);
