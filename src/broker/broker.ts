@@ -34,10 +34,10 @@ import { allocateDoorbell, Doorbell } from '../ring/doorbell.ts';
 import { CatalogOwner } from './catalog-owner.ts';
 import { Maintenance } from './maintenance.ts';
 import { MoveTaskRunner } from './move-task-runner.ts';
+import type { NativeService } from './native-service.ts';
 import { ReceiptCodec } from './receipt-handle.ts';
 import { RouterPort, type RouterStart } from './remote-router.ts';
 import { Router } from './router.ts';
-import type { QueueService } from './service.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** The main thread's router. */
@@ -233,7 +233,7 @@ export class Broker {
     return this.#folder.partitions;
   }
 
-  get service(): QueueService {
+  get service(): NativeService {
     return this.#router;
   }
 

@@ -34,11 +34,11 @@ export class Delivered implements DeliveredMessage {
   }
 
   get slot(): number {
-    return this.frame.view.getUint32(this.at, true);
+    return this.frame.view.getUint32(this.at + codec.SEALED_SLOT_AT);
   }
 
   get delivery(): number {
-    return this.frame.view.getUint32(this.at + codec.DELIVERY_NUMBER_AT, true);
+    return this.frame.view.getUint32(this.at + codec.SEALED_DELIVERY_AT);
   }
 
   get messageId(): string {

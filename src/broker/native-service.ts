@@ -11,7 +11,7 @@ import type { QueueService } from './service.ts';
 
 /** A run of `count` entries. */
 export interface EntryBlock {
-  readonly bytes: Uint8Array;
+  readonly buffer: Buffer;
   readonly view: DataView;
   readonly at: number;
   readonly length: number;
@@ -20,7 +20,7 @@ export interface EntryBlock {
   readonly keyed: boolean;
 }
 
-export interface SendSink {
+export interface EntrySink {
   /** All were accepted. The ids differ from the first one in their last four bytes only, a big
    *  endian counter that goes up by one, like the sequence. */
   onSent(firstId: Uint8Array, firstSequence: number): void;
@@ -41,7 +41,7 @@ export interface EncodedReceive {
 
 export interface MessageSink {
   /** Asked right before messages are taken out of the queue. False: not now; the receive ends with
-   *  `onParked`, and nothing was taken. */
+   *  `onParked`, perhaps before `receiveEncoded` has returned, and nothing was taken. */
   admit(): boolean;
   /** What was admitted found no messages; the receive goes on waiting. */
   withdraw(): void;
@@ -53,7 +53,7 @@ export interface MessageSink {
 
 /** A receive that may still wait. */
 export interface PendingReceive {
-  /** Ends it soon: messages that are on their way still come, or go back to their queue. */
+  /** Nothing comes any more: messages that are on their way go back to their queue. */
   cancel(): void;
 }
 
@@ -65,7 +65,7 @@ export interface ResultSink {
 
 /** A run of `count` receipts, each followed by a timeout where the call takes one. */
 export interface ReceiptBlock {
-  readonly bytes: Uint8Array;
+  readonly buffer: Buffer;
   readonly view: DataView;
   readonly at: number;
   readonly count: number;
@@ -73,7 +73,7 @@ export interface ReceiptBlock {
 
 export interface NativeService extends QueueService {
   /** The entries have been checked. */
-  sendEncoded(queue: QueueDefinition, block: EntryBlock, sink: SendSink): void;
+  sendEncoded(queue: QueueDefinition, block: EntryBlock, sink: EntrySink): void;
   receiveEncoded(
     queue: QueueDefinition,
     options: EncodedReceive,

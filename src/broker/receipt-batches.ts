@@ -6,6 +6,7 @@ import { BATCH_ENTRIES_MAX } from '../base/limits.ts';
 import * as codec from '../command/command-codec.ts';
 import { RECEIPT_BYTES } from '../command/receipt.ts';
 import { Delivered } from './delivered.ts';
+import type { ReceiptBlock, ResultSink } from './native-service.ts';
 import type { PartitionHandle } from './partition-handle.ts';
 import type { ReceiptCodec } from './receipt-handle.ts';
 import { type Deferred, deferred, type ReceiptSink, ReceiptsRequest } from './requests.ts';
@@ -25,6 +26,7 @@ export class ReceiptBatches {
   readonly #slots = new Uint32Array(BATCH_ENTRIES_MAX);
   readonly #sequences = new Uint32Array(BATCH_ENTRIES_MAX);
   readonly #deliveries = new Uint32Array(BATCH_ENTRIES_MAX);
+  readonly #timeouts = new Uint32Array(BATCH_ENTRIES_MAX);
 
   constructor(handles: readonly PartitionHandle[], receipts: ReceiptCodec, flushSoon: () => void) {
     this.#handles = handles;
@@ -43,6 +45,26 @@ export class ReceiptBatches {
     if (count === 0) return Promise.resolve([]);
     const batch = new ReceiptBatch(count);
     const mixed = this.#read(queueId, receipts, batch);
+    this.#send(op, queueId, count, timeoutsMs, mixed, batch);
+    return batch.promise;
+  }
+
+  /** The same for receipts as bytes; with OP_CHANGE_VISIBILITY a timeout follows on each. */
+  sendEncoded(op: number, queueId: number, block: ReceiptBlock, sink: ResultSink): void {
+    const batch = new EncodedReceiptBatch(block.count, sink);
+    const timed = op === codec.OP_CHANGE_VISIBILITY;
+    const mixed = this.#readEncoded(queueId, block, timed, batch);
+    this.#send(op, queueId, block.count, timed ? this.#timeouts : undefined, mixed, batch);
+  }
+
+  #send(
+    op: number,
+    queueId: number,
+    count: number,
+    timeoutsMs: ArrayLike<number> | undefined,
+    mixed: boolean,
+    batch: PartedBatch,
+  ): void {
     const first = this.#partitions[0]!;
     if (!mixed && first !== NOWHERE) {
       batch.expect(1);
@@ -51,12 +73,10 @@ export class ReceiptBatches {
       this.#sendParts(op, queueId, count, timeoutsMs, batch);
     }
     this.#flushSoon();
-    return batch.promise;
   }
 
   /** Reads every receipt into the columns; true when they are of more than one partition. */
-  #read(queueId: number, receipts: readonly ReceiptSource[], batch: ReceiptBatch): boolean {
-    const codecOfReceipts = this.#receipts;
+  #read(queueId: number, receipts: readonly ReceiptSource[], batch: PartedBatch): boolean {
     let mixed = false;
     for (let i = 0; i < receipts.length; i++) {
       const receipt = receipts[i]!;
@@ -67,29 +87,51 @@ export class ReceiptBatches {
         this.#deliveries[i] = receipt.delivery;
       } else {
         const handle = typeof receipt === 'string' ? receipt : receipt.receiptHandle;
-        const known = codecOfReceipts.decode(handle, queueId);
-        const partition = known ? codecOfReceipts.partition : NOWHERE;
-        if (partition >= 0 && partition < this.#handles.length) {
-          this.#partitions[i] = partition;
-          this.#slots[i] = codecOfReceipts.slot;
-          this.#sequences[i] = codecOfReceipts.sequenceLow;
-          this.#deliveries[i] = codecOfReceipts.delivery;
-        } else {
-          this.#partitions[i] = NOWHERE;
-          batch.results[i] = INVALID;
-        }
+        this.#keep(i, this.#receipts.decode(handle, queueId), batch);
       }
       mixed ||= this.#partitions[i] !== this.#partitions[0];
     }
     return mixed;
   }
 
+  #readEncoded(
+    queueId: number,
+    { view, at, count }: ReceiptBlock,
+    timed: boolean,
+    batch: PartedBatch,
+  ): boolean {
+    const stride = codec.SEALED_RECEIPT_BYTES + (timed ? TIMEOUT_BYTES : 0);
+    let mixed = false;
+    for (let i = 0, from = at; i < count; i++, from += stride) {
+      this.#keep(i, this.#receipts.open(view, from, queueId), batch);
+      if (timed) {
+        this.#timeouts[i] = view.getUint32(from + codec.SEALED_RECEIPT_BYTES, true);
+      }
+      mixed ||= this.#partitions[i] !== this.#partitions[0];
+    }
+    return mixed;
+  }
+
+  /** Puts what the codec has found into row `i`. */
+  #keep(i: number, known: boolean, batch: PartedBatch): void {
+    const { partition, slot, sequenceLow, delivery } = this.#receipts;
+    if (known && partition < this.#handles.length) {
+      this.#partitions[i] = partition;
+      this.#slots[i] = slot;
+      this.#sequences[i] = sequenceLow;
+      this.#deliveries[i] = delivery;
+    } else {
+      this.#partitions[i] = NOWHERE;
+      batch.fail(i, INVALID);
+    }
+  }
+
   #sendParts(
     op: number,
     queueId: number,
     count: number,
-    timeoutsMs: readonly number[] | undefined,
-    batch: ReceiptBatch,
+    timeoutsMs: ArrayLike<number> | undefined,
+    batch: PartedBatch,
   ): void {
     const parts = new Map<number, number[]>();
     for (let i = 0; i < count; i++) {
@@ -111,8 +153,8 @@ export class ReceiptBatches {
     queueId: number,
     count: number,
     places: readonly number[] | undefined,
-    timeoutsMs: readonly number[] | undefined,
-    batch: ReceiptBatch,
+    timeoutsMs: ArrayLike<number> | undefined,
+    batch: PartedBatch,
   ): void {
     const handle = this.#handles[partition]!;
     const request = new ReceiptsRequest(batch, count, places);
@@ -143,13 +185,18 @@ export class ReceiptBatches {
 }
 
 /** One call, over however many partitions its receipts are of. */
-class ReceiptBatch implements ReceiptSink {
-  readonly results: (ErrorCode | undefined)[];
+interface PartedBatch extends ReceiptSink {
+  /** @param parts as many partitions are asked; of none, the call is done. */
+  expect(parts: number): void;
+}
+
+class ReceiptBatch implements PartedBatch {
+  readonly #results: (ErrorCode | undefined)[];
   readonly #deferred: Deferred<(ErrorCode | undefined)[]> = deferred();
   #parts = 0;
 
   constructor(count: number) {
-    this.results = new Array<ErrorCode | undefined>(count).fill(undefined);
+    this.#results = new Array<ErrorCode | undefined>(count).fill(undefined);
   }
 
   get promise(): Promise<(ErrorCode | undefined)[]> {
@@ -158,10 +205,40 @@ class ReceiptBatch implements ReceiptSink {
 
   expect(parts: number): void {
     this.#parts = parts;
-    if (parts === 0) this.#deferred.resolve(this.results);
+    if (parts === 0) this.#deferred.resolve(this.#results);
+  }
+
+  fail(index: number, code: ErrorCode): void {
+    this.#results[index] = code;
   }
 
   onPart(): void {
-    if (--this.#parts === 0) this.#deferred.resolve(this.results);
+    if (--this.#parts === 0) this.#deferred.resolve(this.#results);
+  }
+}
+
+class EncodedReceiptBatch implements PartedBatch {
+  readonly #count: number;
+  readonly #sink: ResultSink;
+  #errors: Uint8Array | undefined;
+  #parts = 0;
+
+  constructor(count: number, sink: ResultSink) {
+    this.#count = count;
+    this.#sink = sink;
+  }
+
+  expect(parts: number): void {
+    this.#parts = parts;
+    if (parts === 0) this.#sink.onResults(this.#errors);
+  }
+
+  fail(index: number, code: ErrorCode): void {
+    this.#errors ??= new Uint8Array(this.#count);
+    this.#errors[index] = ERRORS[code].number;
+  }
+
+  onPart(): void {
+    if (--this.#parts === 0) this.#sink.onResults(this.#errors);
   }
 }

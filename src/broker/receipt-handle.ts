@@ -1,5 +1,5 @@
-/* Receipt handles as text: what a client holds between a receive and a delete. 27 bytes as 36
- * characters of base64url, without padding; big endian:
+/* Receipt handles: what a client holds between a receive and a delete. 27 bytes, big endian; as
+ * text, 36 characters of base64url without padding:
  *
  *   0         1           3      7              11         15         19
  *   +---------+-----------+------+--------------+----------+----------+-------------+
@@ -14,11 +14,12 @@
 import { createHmac } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { SIPHASH_KEY_BYTES, SipHash } from '../base/siphash.ts';
+import * as codec from '../command/command-codec.ts';
 
 export const RECEIPT_SECRET_BYTES = 32;
 export const RECEIPT_HANDLE_CHARS = 36;
 
-const VERSION = 1;
+const VERSION = codec.SEALED_VERSION;
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const NOT_IN_ALPHABET = -1;
 /** Character codes, by six-bit value. */
@@ -103,6 +104,39 @@ export class ReceiptCodec {
     this.sequenceLow = sequenceLow;
     this.delivery = delivery;
     return true;
+  }
+
+  /** Gives the receipt at `at`, which a partition has written, its MAC. */
+  seal(view: DataView, at: number): void {
+    this.#authenticateAt(view, at);
+    view.setInt32(at + codec.SEALED_MAC_AT, this.#hash.tagLow);
+    view.setInt32(at + codec.SEALED_MAC_AT + 4, this.#hash.tagHigh);
+  }
+
+  /** False: the bytes at `at` are no receipt of this data folder and this queue. Otherwise the
+   *  fields are set. */
+  open(view: DataView, at: number, queueId: number): boolean {
+    if (view.getUint8(at) !== VERSION) return false;
+    if (view.getUint32(at + codec.SEALED_QUEUE_AT) !== queueId) return false;
+    this.#authenticateAt(view, at);
+    const tagLow = view.getInt32(at + codec.SEALED_MAC_AT);
+    const tagHigh = view.getInt32(at + codec.SEALED_MAC_AT + 4);
+    if (tagLow !== this.#hash.tagLow || tagHigh !== this.#hash.tagHigh) return false;
+    this.partition = view.getUint16(at + codec.SEALED_PARTITION_AT);
+    this.slot = view.getUint32(at + codec.SEALED_SLOT_AT);
+    this.sequenceLow = view.getUint32(at + codec.SEALED_SEQUENCE_AT);
+    this.delivery = view.getUint32(at + codec.SEALED_DELIVERY_AT);
+    return true;
+  }
+
+  #authenticateAt(view: DataView, at: number): void {
+    const message = this.#message;
+    message[0] = view.getInt32(at + codec.SEALED_SLOT_AT);
+    message[1] = view.getInt32(at + codec.SEALED_SEQUENCE_AT);
+    message[2] = view.getInt32(at + codec.SEALED_DELIVERY_AT);
+    message[3] = view.getInt32(at + codec.SEALED_QUEUE_AT);
+    message[4] = (VERSION << 16) | view.getUint16(at + codec.SEALED_PARTITION_AT);
+    this.#hash.digest(message);
   }
 
   #authenticate(

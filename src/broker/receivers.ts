@@ -5,16 +5,17 @@
  * ready there, less what it has asked for already; a receiver has at most one ask under way; the
  * flag of a queue is up exactly while receivers wait for it. */
 
-import { BrokerError, NO_ERROR } from '../base/errors.ts';
+import { assert } from '../base/assert.ts';
+import { type BrokerError, NO_ERROR } from '../base/errors.ts';
 import type { Board } from '../command/board.ts';
 import * as codec from '../command/command-codec.ts';
+import * as entry from '../command/message-entry.ts';
 import type { QueueDefinition } from '../command/queue-definition.ts';
 import { type Delivered, takeMessages } from './delivered.ts';
+import type { MessageSink, PendingReceive } from './native-service.ts';
 import type { PartitionHandle, PendingRequest } from './partition-handle.ts';
 import type { ReceiptCodec } from './receipt-handle.ts';
 import { type Deferred, deferred, refusal } from './requests.ts';
-
-const NO_MESSAGES: readonly never[] = [];
 
 /** What receivers need of their router. */
 export interface ReceiverContext {
@@ -51,24 +52,29 @@ export class QueueReceivers {
     return this.#waiting.size === 0 && this.#asked.every((asked) => asked === 0);
   }
 
-  receive(
-    max: number,
-    visibilityTimeoutMs: number,
-    attempt: number,
-    waitMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Delivered[]> {
-    const receiver = new Receiver(this, max, visibilityTimeoutMs, attempt, waitMs);
-    // Those that wait already come first.
-    if (this.#waiting.size > 0 || !this.ask(receiver)) {
-      if (waitMs === 0) receiver.finish(NO_MESSAGES as unknown as Delivered[]);
-      else this.wait(receiver);
-    }
+  receive(options: ReceiverOptions, signal: AbortSignal | undefined): Promise<Delivered[]> {
+    const outlet = new MessagesOutlet(this);
+    const receiver = new Receiver(this, outlet, options);
+    this.#begin(receiver);
     if (signal !== undefined && !receiver.done) receiver.watch(signal);
-    return receiver.promise;
+    return outlet.promise;
   }
 
-  /** Asks a partition that has messages ready; false when there is none. */
+  receiveEncoded(options: ReceiverOptions, sink: MessageSink): PendingReceive {
+    const receiver = new Receiver(this, new EncodedOutlet(sink, this.#context.receipts), options);
+    this.#begin(receiver);
+    return receiver;
+  }
+
+  #begin(receiver: Receiver): void {
+    // Those that wait already come first.
+    if (this.#waiting.size === 0 && this.ask(receiver)) return;
+    if (receiver.waitMs === 0) receiver.finish();
+    else this.wait(receiver);
+  }
+
+  /** Asks a partition that has messages ready; false when there is none. A receiver that has no
+   *  room for messages is parked instead, and so has ended. */
   ask(receiver: Receiver): boolean {
     const { board, handles, flushSoon } = this.#context;
     const count = handles.length;
@@ -78,9 +84,10 @@ export class QueueReceivers {
       const left = board.ready(partition, this.queue.boardRow) - this.#asked[partition]!;
       const handle = handles[partition]!;
       if (left > 0 && handle.running) {
+        if (!receiver.admit()) return true;
         this.#next = partition + 1;
         receiver.askedOf = partition;
-        receiver.asked = Math.min(left, receiver.max);
+        receiver.asked = Math.min(left, receiver.options.max);
         this.#asked[partition]! += receiver.asked;
         writeReceive(handle, receiver, this.queue.queueId);
         flushSoon();
@@ -139,7 +146,7 @@ export class QueueReceivers {
   /** The queue is gone: nobody waits for it any longer. */
   close(error: BrokerError | undefined): void {
     for (const receiver of [...this.#waiting]) {
-      if (error === undefined) receiver.finish([]);
+      if (error === undefined) receiver.finish();
       else receiver.fail(error);
     }
   }
@@ -148,79 +155,206 @@ export class QueueReceivers {
 function writeReceive(handle: PartitionHandle, receiver: Receiver, queueId: number): void {
   const correlation = handle.begin(codec.RECEIVE_REQUEST_BYTES, receiver);
   const { view, at } = handle;
+  const { options } = receiver;
   codec.writeRequestHeader(
     view,
     at,
     codec.OP_RECEIVE,
-    receiver.max,
+    options.max,
     correlation,
     queueId,
-    codec.REPLY_SPACE_MIN,
+    options.bytesMax,
   );
-  view.setInt32(at + codec.RECEIVE_TIMEOUT_AT, receiver.visibilityTimeoutMs, true);
-  view.setFloat64(at + codec.RECEIVE_ATTEMPT_AT, receiver.attempt, true);
+  view.setInt32(at + codec.RECEIVE_TIMEOUT_AT, options.visibilityTimeoutMs, true);
+  view.setFloat64(at + codec.RECEIVE_ATTEMPT_AT, options.attempt, true);
   handle.finish(codec.RECEIVE_REQUEST_BYTES);
 }
 
-/** One call of receive, from its first ask to its end. */
-export class Receiver implements PendingRequest {
+export interface ReceiverOptions {
   readonly max: number;
+  /** Of the reply; one message comes even if it is larger. */
+  readonly bytesMax: number;
+  /** Or TIMEOUT_OF_QUEUE. */
   readonly visibilityTimeoutMs: number;
+  /** 0: none. */
   readonly attempt: number;
-  askedOf = 0;
-  asked = 0;
-  done = false;
-  readonly #queue: QueueReceivers;
-  readonly #waitMs: number;
-  readonly #deferred: Deferred<Delivered[]> = deferred();
-  #timer: NodeJS.Timeout | undefined;
-  #timedOut = false;
-  #unwatch: (() => void) | undefined;
+  readonly waitMs: number;
+}
 
-  constructor(
-    queue: QueueReceivers,
-    max: number,
-    visibilityTimeoutMs: number,
-    attempt: number,
-    waitMs: number,
-  ) {
+/** Where a receiver's end goes: one call of `deliver`, `end`, `fail` or `park`. */
+interface Outlet {
+  /** False: there is no room for messages; `park` follows. */
+  admit(): boolean;
+  /** What was asked for was not there. */
+  withdraw(): void;
+  /** Messages, lent; `giveBack`: nobody wants them any longer. */
+  deliver(
+    buffer: Buffer,
+    view: DataView,
+    at: number,
+    length: number,
+    count: number,
+    partition: number,
+    giveBack: boolean,
+  ): void;
+  end(): void;
+  fail(error: BrokerError): void;
+  park(): void;
+}
+
+/** Messages as objects. */
+class MessagesOutlet implements Outlet {
+  readonly #queue: QueueReceivers;
+  readonly #deferred: Deferred<Delivered[]> = deferred();
+
+  constructor(queue: QueueReceivers) {
     this.#queue = queue;
-    this.max = max;
-    this.visibilityTimeoutMs = visibilityTimeoutMs;
-    this.attempt = attempt;
-    this.#waitMs = waitMs;
   }
 
   get promise(): Promise<Delivered[]> {
     return this.#deferred.promise;
   }
 
+  admit(): boolean {
+    return true;
+  }
+
+  withdraw(): void {}
+
+  deliver(
+    buffer: Buffer,
+    _view: DataView,
+    at: number,
+    length: number,
+    count: number,
+    partition: number,
+    giveBack: boolean,
+  ): void {
+    this.#deferred.resolve(giveBack ? [] : this.#queue.take(buffer, at, length, count, partition));
+  }
+
+  end(): void {
+    this.#deferred.resolve([]);
+  }
+
+  fail(error: BrokerError): void {
+    this.#deferred.reject(error);
+  }
+
+  park(): void {
+    assert(false, 'a receiver of objects always has room');
+  }
+}
+
+/** Messages as they lie in the ring, with sealed receipts. */
+class EncodedOutlet implements Outlet {
+  readonly #sink: MessageSink;
+  readonly #receipts: ReceiptCodec;
+
+  constructor(sink: MessageSink, receipts: ReceiptCodec) {
+    this.#sink = sink;
+    this.#receipts = receipts;
+  }
+
+  admit(): boolean {
+    return this.#sink.admit();
+  }
+
+  withdraw(): void {
+    this.#sink.withdraw();
+  }
+
+  deliver(
+    buffer: Buffer,
+    view: DataView,
+    at: number,
+    length: number,
+    count: number,
+    _partition: number,
+    giveBack: boolean,
+  ): void {
+    if (giveBack) {
+      this.end();
+      return;
+    }
+    const from = at + codec.REPLY_HEADER_BYTES;
+    let deliveryAt = from;
+    for (let i = 0; i < count; i++) {
+      this.#receipts.seal(view, deliveryAt);
+      const entryAt = deliveryAt + codec.DELIVERY_HEADER_BYTES;
+      deliveryAt = entryAt + view.getUint32(entryAt + entry.ENTRY_BYTES_AT, true);
+    }
+    this.#sink.onMessages(buffer, from, length - codec.REPLY_HEADER_BYTES, count);
+  }
+
+  end(): void {
+    this.#sink.onMessages(NO_BYTES, 0, 0, 0);
+  }
+
+  fail(error: BrokerError): void {
+    this.#sink.onFailure(error);
+  }
+
+  park(): void {
+    this.#sink.onParked();
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** One call of receive, from its first ask to its end. */
+export class Receiver implements PendingRequest, PendingReceive {
+  readonly options: ReceiverOptions;
+  askedOf = 0;
+  asked = 0;
+  done = false;
+  readonly #queue: QueueReceivers;
+  readonly #outlet: Outlet;
+  #timer: NodeJS.Timeout | undefined;
+  #timedOut = false;
+  #cancelled = false;
+  #unwatch: (() => void) | undefined;
+
+  constructor(queue: QueueReceivers, outlet: Outlet, options: ReceiverOptions) {
+    this.#queue = queue;
+    this.#outlet = outlet;
+    this.options = options;
+  }
+
+  get waitMs(): number {
+    return this.options.waitMs;
+  }
+
   startTimer(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timedOut = true;
-      this.#stopWaiting();
-    }, this.#waitMs);
+    this.#timer ??= setTimeout(() => this.#stopWaiting(), this.options.waitMs);
   }
 
   watch(signal: AbortSignal): void {
-    const onAbort = () => {
-      this.#timedOut = true;
-      this.#stopWaiting();
-    };
     if (signal.aborted) {
-      onAbort();
+      this.cancel();
       return;
     }
+    const onAbort = () => this.cancel();
     signal.addEventListener('abort', onAbort, { once: true });
     this.#unwatch = () => signal.removeEventListener('abort', onAbort);
-    this.#aborted = () => signal.aborted;
   }
 
-  #aborted: () => boolean = () => false;
+  cancel(): void {
+    this.#cancelled = true;
+    this.#stopWaiting();
+  }
 
   /** Ends the wait; an ask under way is let come in first. */
   #stopWaiting(): void {
-    if (this.asked === 0) this.finish([]);
+    this.#timedOut = true;
+    if (this.asked === 0) this.finish();
+  }
+
+  /** False: it has no room for messages, and has been parked. */
+  admit(): boolean {
+    if (this.#outlet.admit()) return true;
+    if (this.#end()) this.#outlet.park();
+    return false;
   }
 
   onReply(buffer: Buffer, view: DataView, at: number, length: number): void {
@@ -229,29 +363,27 @@ export class Receiver implements PendingRequest {
     const error = buffer[at + codec.ERROR_AT]!;
     const count = view.getUint16(at + codec.COUNT_AT, true);
     if (count > 0) {
-      this.#deliver(this.#queue.take(buffer, at, length, count, this.askedOf));
-      return;
-    }
-    if (error !== NO_ERROR && this.#waitMs === 0) {
+      this.#deliver(buffer, view, at, length, count);
+    } else if (error !== NO_ERROR && this.options.waitMs === 0) {
       this.fail(refusal(error, this.#queue.queue.name));
-      return;
+    } else {
+      this.#goOn();
     }
-    this.#goOn();
   }
 
-  #deliver(messages: Delivered[]): void {
-    if (this.#aborted()) {
-      this.finish([]);
-      this.#queue.giveBack(messages);
-      return;
+  #deliver(buffer: Buffer, view: DataView, at: number, length: number, count: number): void {
+    const { askedOf } = this;
+    if (this.#cancelled) {
+      this.#queue.giveBack(this.#queue.take(buffer, at, length, count, askedOf));
     }
-    this.finish(messages);
+    if (!this.#end()) return;
+    this.#outlet.deliver(buffer, view, at, length, count, askedOf, this.#cancelled);
   }
 
   onFailure(error: BrokerError): void {
     this.#queue.answered(this);
     this.asked = 0;
-    if (this.#waitMs === 0) this.fail(error);
+    if (this.options.waitMs === 0) this.fail(error);
     else this.#goOn();
   }
 
@@ -259,16 +391,21 @@ export class Receiver implements PendingRequest {
   #goOn(): void {
     if (this.done) return;
     if (!this.#timedOut && this.#queue.ask(this)) return;
-    if (this.#timedOut || this.#waitMs === 0) this.finish([]);
-    else this.#queue.wait(this);
+    if (this.#timedOut || this.options.waitMs === 0) {
+      this.finish();
+      return;
+    }
+    this.#outlet.withdraw();
+    this.#queue.wait(this);
   }
 
-  finish(messages: Delivered[]): void {
-    if (this.#end()) this.#deferred.resolve(messages);
+  /** Ends with no messages. */
+  finish(): void {
+    if (this.#end()) this.#outlet.end();
   }
 
   fail(error: BrokerError): void {
-    if (this.#end()) this.#deferred.reject(error);
+    if (this.#end()) this.#outlet.fail(error);
   }
 
   #end(): boolean {

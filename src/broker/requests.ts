@@ -117,7 +117,9 @@ export function refusal(number: number, queueName: string): BrokerError {
 
 /** Results of a batch of receipts: several partitions may each have a part of it. */
 export interface ReceiptSink {
-  readonly results: (ErrorCode | undefined)[];
+  /** A receipt has failed; called before its part is done. */
+  fail(index: number, code: ErrorCode): void;
+  /** Called once per partition that was asked. */
   onPart(): void;
 }
 
@@ -157,7 +159,7 @@ export class ReceiptsRequest implements PendingRequest {
   }
 
   #set(index: number, code: ErrorCode): void {
-    this.#sink.results[this.#places === undefined ? index : this.#places[index]!] = code;
+    this.#sink.fail(this.#places === undefined ? index : this.#places[index]!, code);
   }
 }
 

@@ -22,8 +22,19 @@ import type { LinkDescriptor } from '../command/thread-protocol.ts';
 import type { Doorbell } from '../ring/doorbell.ts';
 import type { CatalogCalls } from './catalog-calls.ts';
 import { Delivered, takeMessages } from './delivered.ts';
+import { EncodedSender } from './encoded-sender.ts';
 import { MessageIds } from './message-ids.ts';
 import type { MoveStep } from './move-task-run.ts';
+import type {
+  EncodedReceive,
+  EntryBlock,
+  EntrySink,
+  MessageSink,
+  NativeService,
+  PendingReceive,
+  ReceiptBlock,
+  ResultSink,
+} from './native-service.ts';
 import { PartitionHandle } from './partition-handle.ts';
 import { textHash } from './placement.ts';
 import { ReceiptBatches } from './receipt-batches.ts';
@@ -35,7 +46,6 @@ import type {
   ListQueuesOptions,
   MoveTask,
   QueueCounts,
-  QueueService,
   ReceiptSource,
   ReceiveOptions,
   SendOutcome,
@@ -54,7 +64,7 @@ export interface RouterOptions {
 /** How often a closing router looks whether its requests are answered. */
 const SETTLE_INTERVAL_MS = 5;
 
-export class Router implements QueueService {
+export class Router implements NativeService {
   readonly #board: Board;
   readonly #definitions: Definitions;
   readonly #doorbell: Doorbell;
@@ -65,6 +75,7 @@ export class Router implements QueueService {
   readonly #receipts: ReceiptCodec;
   readonly #receiptBatches: ReceiptBatches;
   readonly #sender: Sender;
+  readonly #encodedSender: EncodedSender;
   #flushScheduled = false;
   #closed = false;
 
@@ -76,7 +87,15 @@ export class Router implements QueueService {
     this.#catalog = options.catalog;
     this.#receipts = receipts;
     this.#handles = Array.from({ length: board.partitions }, (_, p) => new PartitionHandle(p));
-    this.#sender = new Sender(this.#handles, new MessageIds(), options.clock, this.#flushSoon);
+    const ids = new MessageIds();
+    this.#sender = new Sender(this.#handles, ids, options.clock, this.#flushSoon);
+    this.#encodedSender = new EncodedSender({
+      handles: this.#handles,
+      ids,
+      clock: options.clock,
+      place: (bytes) => this.#sender.place(bytes),
+      flushSoon: this.#flushSoon,
+    });
     this.#receiptBatches = new ReceiptBatches(this.#handles, receipts, this.#flushSoon);
     this.#receiverContext = {
       router,
@@ -192,7 +211,14 @@ export class Router implements QueueService {
     if (this.#closed) throw new BrokerError('CAPSTAN_CLOSED', 'The broker is closed.');
     const attempt = attemptId === undefined ? 0 : textHash(attemptId);
     const receivers = this.#receiversOf(queue);
-    return receivers.receive(max, timeoutMs, attempt, waitMs, options.signal);
+    const all = {
+      max,
+      bytesMax: codec.REPLY_SPACE_MIN,
+      visibilityTimeoutMs: timeoutMs,
+      attempt,
+      waitMs,
+    };
+    return receivers.receive(all, options.signal);
   }
 
   #receiversOf(queue: QueueDefinition): QueueReceivers {
@@ -208,6 +234,44 @@ export class Router implements QueueService {
     // Without this they would come back at their deadline: a failure costs time, not messages.
     const timeouts = messages.map(() => 0);
     await this.changeVisibility(queue, messages, timeouts).catch(() => undefined);
+  }
+
+  // Messages and receipts as bytes.
+
+  sendEncoded(queue: QueueDefinition, block: EntryBlock, sink: EntrySink): void {
+    this.#encodedSender.send(queue, block, sink);
+  }
+
+  receiveEncoded(
+    queue: QueueDefinition,
+    options: EncodedReceive,
+    sink: MessageSink,
+  ): PendingReceive {
+    const { attemptId } = options;
+    if (this.#closed) {
+      sink.onFailure(new BrokerError('CAPSTAN_CLOSED', 'The broker is closed.'));
+      return { cancel: () => undefined };
+    }
+    const all = {
+      max: options.max,
+      bytesMax: options.bytesMax,
+      visibilityTimeoutMs: options.visibilityTimeoutMs ?? codec.TIMEOUT_OF_QUEUE,
+      attempt: attemptId === undefined ? 0 : textHash(attemptId),
+      waitMs: options.waitMs ?? queue.attributes.receiveWaitMs,
+    };
+    return this.#receiversOf(queue).receiveEncoded(all, sink);
+  }
+
+  deleteEncoded(queue: QueueDefinition, block: ReceiptBlock, sink: ResultSink): void {
+    this.#receiptBatches.sendEncoded(codec.OP_DELETE, queue.queueId, block, sink);
+  }
+
+  changeVisibilityEncoded(queue: QueueDefinition, block: ReceiptBlock, sink: ResultSink): void {
+    this.#receiptBatches.sendEncoded(codec.OP_CHANGE_VISIBILITY, queue.queueId, block, sink);
+  }
+
+  queueName(queueId: number): string | undefined {
+    return this.#nameOf(queueId);
   }
 
   async delete(

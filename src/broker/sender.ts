@@ -78,9 +78,7 @@ export class Sender {
     }
     const batch = new Batch(count);
     if (!keyed) {
-      this.#burstBytes += bytes;
-      this.#write(this.#pick(), queue, messages, undefined, bytes, batch);
-      if (this.#burstBytes > BURST_BYTES) this.endBurst();
+      this.#write(this.place(bytes), queue, messages, undefined, bytes, batch);
     } else {
       this.#sendKeyed(queue, messages, bytes, batch);
     }
@@ -100,7 +98,13 @@ export class Sender {
     );
   }
 
-  /** The partition of this burst, or the next one that runs. */
+  /** Where `bytes` without a key go: to the partition of this burst, or the next one that runs. */
+  place(bytes: number): PartitionHandle {
+    if (this.#burstBytes > BURST_BYTES) this.endBurst();
+    this.#burstBytes += bytes;
+    return this.#pick();
+  }
+
   #pick(): PartitionHandle {
     for (let tried = 0; tried < this.#handles.length; tried++) {
       const handle = this.#handles[this.#current]!;

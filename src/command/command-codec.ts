@@ -35,12 +35,14 @@
  *   VISIBLE             not a reply but a notice: correlation 0, first: the queue's id
  *
  * A delivery header:
- *   0      4          12         16        24               32              36       40
- *   +------+----------+----------+---------+----------------+---------------+--------+-------
- *   | slot | sequence | delivery | sent at | first received | receive count | source | entry
- *   +------+----------+----------+---------+----------------+---------------+--------+-------
- * Times are f64, milliseconds since the epoch; source is the id of the queue that the message was
- * dead-lettered from, or 0. */
+ *   0         27  28       32         40        48               56              60
+ *   +---------+---+--------+----------+---------+----------------+---------------+-------
+ *   | receipt | 0 | source | sequence | sent at | first received | receive count | entry
+ *   +---------+---+--------+----------+---------+----------------+---------------+-------
+ * The receipt is the one of broker/receipt-handle.ts, big endian, without its MAC, which only
+ * routers can make. Sequence and times are f64, times in milliseconds since the epoch; source is
+ * the id of the queue that the message was dead-lettered from, or 0. The native protocol hands
+ * deliveries on as they are. Loads in a browser. */
 
 import { FRAME_BYTES_MAX } from '../base/limits.ts';
 
@@ -86,13 +88,23 @@ export const SEND_RESULT_SEQUENCE_AT = 8;
 export const SEND_RESULT_ID_AT = 16;
 export const INSPECT_RESULT_BYTES = 20;
 
-export const DELIVERY_SEQUENCE_AT = 4;
-export const DELIVERY_NUMBER_AT = 12;
-export const DELIVERY_SENT_AT = 16;
-export const DELIVERY_FIRST_RECEIVED_AT = 24;
-export const DELIVERY_COUNT_AT = 32;
-export const DELIVERY_SOURCE_AT = 36;
-export const DELIVERY_HEADER_BYTES = 40;
+/** Fields of the receipt that begins a delivery. */
+export const SEALED_VERSION_AT = 0;
+export const SEALED_PARTITION_AT = 1;
+export const SEALED_SLOT_AT = 3;
+export const SEALED_SEQUENCE_AT = 7;
+export const SEALED_DELIVERY_AT = 11;
+export const SEALED_QUEUE_AT = 15;
+export const SEALED_MAC_AT = 19;
+export const SEALED_RECEIPT_BYTES = 27;
+export const SEALED_VERSION = 1;
+
+export const DELIVERY_SOURCE_AT = 28;
+export const DELIVERY_SEQUENCE_AT = 32;
+export const DELIVERY_SENT_AT = 40;
+export const DELIVERY_FIRST_RECEIVED_AT = 48;
+export const DELIVERY_COUNT_AT = 56;
+export const DELIVERY_HEADER_BYTES = 60;
 
 /** Room in a reply ring with which any command's reply fits. */
 export const REPLY_SPACE_MIN = FRAME_BYTES_MAX;

@@ -15,6 +15,7 @@ import { LoopLagWatch } from './admin/loop-lag.ts';
 import { openDoor } from './door.ts';
 import { DoorCounters } from './door-counters.ts';
 import type { DoorStart, FromDoor, ToDoor } from './door-thread.ts';
+import { createSocketProtocol } from './socket/socket-protocol.ts';
 import { createSqsProtocol } from './sqs/sqs-protocol.ts';
 import { threadLogger } from './thread-logger.ts';
 
@@ -55,6 +56,11 @@ const server = openDoor({
     logger,
     now: clock,
     counters: new DoorCounters(start.counters, start.door, 'sqs'),
+  }),
+  socket: createSocketProtocol({
+    service: router,
+    logger,
+    counters: new DoorCounters(start.counters, start.door, 'socket'),
   }),
 });
 

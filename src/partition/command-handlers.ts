@@ -139,7 +139,7 @@ function messageBytesMax(view: DataView, at: number): number {
 
 /** Replies with the messages in `state.receiving.slots`; a negative count is an error's number. */
 function writeMessages(
-  { log, state }: PartitionParts,
+  { index, log, state }: PartitionParts,
   requests: RingReader,
   at: number,
   replies: RingWriter,
@@ -159,12 +159,20 @@ function writeMessages(
   answer(requests, at, replies, reply, NO_ERROR, 0, 0, bytes - codec.REPLY_HEADER_BYTES);
   const { buffer, view } = replies;
   view.setUint16(reply + codec.COUNT_AT, count, true);
+  const queueId = requests.view.getUint32(at + codec.QUEUE_ID_AT, true);
   let to = reply + codec.REPLY_HEADER_BYTES;
   for (let i = 0; i < count; i++) {
     const slot = slots[i]!;
-    view.setUint32(to, slot, true);
-    view.setFloat64(to + codec.DELIVERY_SEQUENCE_AT, table.sequence(slot), true);
-    view.setUint32(to + codec.DELIVERY_NUMBER_AT, table.delivery(slot), true);
+    const sequence = table.sequence(slot);
+    view.setUint8(to, codec.SEALED_VERSION);
+    view.setUint16(to + codec.SEALED_PARTITION_AT, index);
+    view.setUint32(to + codec.SEALED_SLOT_AT, slot);
+    view.setUint32(to + codec.SEALED_SEQUENCE_AT, sequence);
+    view.setUint32(to + codec.SEALED_DELIVERY_AT, table.delivery(slot));
+    view.setUint32(to + codec.SEALED_QUEUE_AT, queueId);
+    view.setFloat64(to + codec.SEALED_MAC_AT, 0);
+    buffer[to + codec.SEALED_RECEIPT_BYTES] = 0;
+    view.setFloat64(to + codec.DELIVERY_SEQUENCE_AT, sequence, true);
     view.setFloat64(to + codec.DELIVERY_SENT_AT, table.sentAt(slot), true);
     view.setFloat64(to + codec.DELIVERY_FIRST_RECEIVED_AT, table.firstReceivedAt(slot), true);
     view.setUint32(to + codec.DELIVERY_COUNT_AT, table.receiveCount(slot), true);

@@ -1,5 +1,5 @@
-/* Connections in memory: sessions of the native protocol on one end, a client's sockets on the other.
- * Every message crosses over in a turn of its own, as a copy. */
+/* Connections in memory: sessions of the native protocol on one end, a client's sockets on the
+ * other. Every message crosses over in a turn of its own, as a copy. */
 
 import { SILENT_LOGGER } from '../../src/base/logger.ts';
 import type { NativeService } from '../../src/broker/native-service.ts';

@@ -6,12 +6,12 @@ import type { ErrorCode } from '../../src/base/errors.ts';
 import type {
   EncodedReceive,
   EntryBlock,
+  EntrySink,
   MessageSink,
   NativeService,
   PendingReceive,
   ReceiptBlock,
   ResultSink,
-  SendSink,
 } from '../../src/broker/native-service.ts';
 import type {
   DeliveredMessage,
@@ -102,7 +102,7 @@ export class WaitingQueueService extends FakeQueueService implements NativeServi
     return results;
   }
 
-  sendEncoded(queue: QueueDefinition, block: EntryBlock, sink: SendSink): void {
+  sendEncoded(queue: QueueDefinition, block: EntryBlock, sink: EntrySink): void {
     sendDecoded(this, queue, block, undefined, sink);
   }
 

@@ -2,11 +2,11 @@
  * has closed in the meantime. */
 
 import type { BrokerError } from '../../base/errors.ts';
-import type { ResultSink, SendSink } from '../../broker/native-service.ts';
+import type { EntrySink, ResultSink } from '../../broker/native-service.ts';
 import { FRAME } from '../../wire/frame.ts';
 import type { Session } from './session.ts';
 
-export class SendAnswer implements SendSink {
+export class SendAnswer implements EntrySink {
   readonly #session: Session;
   readonly #correlation: number;
   readonly #count: number;

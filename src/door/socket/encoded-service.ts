@@ -7,11 +7,11 @@ import { BrokerError, ERRORS, NO_ERROR } from '../../base/errors.ts';
 import type {
   EncodedReceive,
   EntryBlock,
+  EntrySink,
   MessageSink,
   PendingReceive,
   ReceiptBlock,
   ResultSink,
-  SendSink,
 } from '../../broker/native-service.ts';
 import type {
   DeliveredMessage,
@@ -35,12 +35,12 @@ export function sendDecoded(
   queue: QueueDefinition,
   block: EntryBlock,
   errors: Uint8Array | undefined,
-  sink: SendSink,
+  sink: EntrySink,
 ): void {
   const results = new Uint8Array(block.count * delivery.SENT_RESULT_BYTES);
   const places: number[] = [];
   const messages: entry.OutgoingMessage[] = [];
-  const copy = Buffer.from(block.bytes.subarray(block.at, block.at + block.length));
+  const copy = Buffer.from(block.buffer.subarray(block.at, block.at + block.length));
   const view = new DataView(copy.buffer, copy.byteOffset, copy.length);
   let at = 0;
   for (let i = 0; i < block.count; i++) {
@@ -171,8 +171,8 @@ export function encodeDeliveries(
 }
 
 /** The handles of a block whose receipts are `stride` bytes apart. */
-function handlesOf({ bytes, at, count }: ReceiptBlock, stride: number): string[] {
-  return Array.from({ length: count }, (_, i) => delivery.receiptText(bytes, at + i * stride));
+function handlesOf({ buffer, at, count }: ReceiptBlock, stride: number): string[] {
+  return Array.from({ length: count }, (_, i) => delivery.receiptText(buffer, at + i * stride));
 }
 
 export function deleteDecoded(

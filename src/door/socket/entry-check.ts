@@ -25,6 +25,8 @@ export class EntryCheck {
   keyed = false;
   /** Entries that the queue cannot take. */
   flawed = 0;
+  /** An entry is to be identified by its content. */
+  unidentified = false;
   /** An error's number per entry; all 0 unless `flawed`. */
   readonly errors = new Uint8Array(BATCH_ENTRIES_MAX);
 
@@ -39,6 +41,7 @@ export class EntryCheck {
   ): void {
     this.keyed = false;
     this.flawed = 0;
+    this.unidentified = false;
     const end = at + length;
     let entryAt = at;
     for (let i = 0; i < count; i++) {
@@ -68,6 +71,10 @@ export class EntryCheck {
     if ((flags & ~FLAGS_ALLOWED) !== 0) throw malformed('An entry has a flag that is reserved.');
     const fixed = entry.ENTRY_HEADER_BYTES + groupBytes + deduplicationBytes + (head >>> 24);
     if (fixed + bodyBytes > entryBytes) throw malformed('The parts of an entry exceed it.');
+    const idsAt = at + entry.ENTRY_HEADER_BYTES;
+    if (head > 0xff && !isUtf8(bytes.subarray(idsAt, at + fixed))) {
+      throw malformed('An id or a trace header is not UTF-8.');
+    }
     let attributeBytes = 0;
     if ((flags & entry.FLAG_ATTRIBUTES) === 0) {
       if (fixed + bodyBytes !== entryBytes) throw malformed('An entry has unknown parts.');
@@ -92,8 +99,10 @@ export class EntryCheck {
     const delayMs = view.getUint32(at + entry.DELAY_MS_AT, true);
     if (delayMs > RETENTION_MS_MAX && delayMs !== entry.DELAY_OF_QUEUE) return INVALID;
     if (!queue.fifo) return NO_ERROR;
-    const identified = deduplicationBytes > 0 || queue.contentBasedDeduplication;
-    return groupBytes > 0 && identified ? NO_ERROR : INVALID;
+    if (groupBytes === 0) return INVALID;
+    if (deduplicationBytes > 0) return NO_ERROR;
+    this.unidentified = true;
+    return queue.contentBasedDeduplication ? NO_ERROR : INVALID;
   }
 }
 

@@ -111,6 +111,10 @@ function findQueue(
   return queue;
 }
 
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
 function batchTooLarge(count: number, length: number): BrokerError | undefined {
   let detail: string;
   if (count > BATCH_ENTRIES_MAX) {
@@ -142,10 +146,13 @@ function send(session: Session, reader: FrameReader): void {
   }
   const { entryCheck: check } = session.context;
   check.run(bytes, view, at, length, count, queue.attributes);
-  const block = { bytes, view, at, length, count, keyed: check.keyed };
+  const block = { buffer: bufferOf(bytes), view, at, length, count, keyed: check.keyed };
   const sink = new SendAnswer(session, correlation, count);
-  if (check.flawed > 0) sendDecoded(session.service, queue, block, check.errors, sink);
-  else session.service.sendEncoded(queue, block, sink);
+  if (check.flawed > 0 || check.unidentified) {
+    sendDecoded(session.service, queue, block, check.errors, sink);
+    return;
+  }
+  session.service.sendEncoded(queue, block, sink);
 }
 
 function receive(session: Session, reader: FrameReader): void {
@@ -196,18 +203,17 @@ function receiptsOf(session: Session, reader: FrameReader, stride: number) {
     session.fail(correlation, refusal);
     return undefined;
   }
-  return { correlation, queue, name, block: { bytes, view, at, count } };
+  return { correlation, queue, name, block: { buffer: bufferOf(bytes), view, at, count } };
 }
 
 /** Receipts of a subscription that releases on close are in nobody's hand any longer. */
 function settle(
   session: Session,
   name: string,
-  { bytes, at, count }: { bytes: Uint8Array; at: number; count: number },
+  { buffer, at, count }: { buffer: Buffer; at: number; count: number },
   stride: number,
 ): void {
   if (session.releasing === 0) return;
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   for (const { inHand, queueName } of session.subscriptions.values()) {
     if (inHand === undefined || queueName !== name) continue;
     for (let i = 0; i < count; i++) inHand.settle(buffer, at + i * stride);

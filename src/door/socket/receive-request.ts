@@ -22,6 +22,8 @@ export class ReceiveRequest implements MessageSink, PendingReceive, Parked {
   readonly #queueName: string;
   readonly #options: ReceiveFields;
   readonly #until: number;
+  /** It is parked: no receive is under way, and `#receive` is one before. */
+  #parked = true;
   #receive: PendingReceive | undefined;
   #done = false;
 
@@ -49,12 +51,13 @@ export class ReceiveRequest implements MessageSink, PendingReceive, Parked {
     }
     const waitMs = Math.max(0, Math.ceil(this.#until - performance.now()));
     const options = { ...this.#options, waitMs, bytesMax: RECEIVE_BYTES_MAX };
+    this.#parked = false;
     this.#receive = service.receiveEncoded(queue, options, this);
   }
 
   cancel(): void {
-    if (this.#receive !== undefined) this.#receive.cancel();
-    else this.#answer(NOTHING, 0, 0, 0);
+    if (this.#parked) this.#answer(NOTHING, 0, 0, 0);
+    else this.#receive!.cancel();
   }
 
   admit(): boolean {
@@ -66,7 +69,7 @@ export class ReceiveRequest implements MessageSink, PendingReceive, Parked {
   }
 
   onParked(): void {
-    this.#receive = undefined;
+    this.#parked = true;
     this.#session.room.park(this);
   }
 

@@ -294,12 +294,12 @@ export class Session {
     const queue = this.service.findQueue(queueName);
     if (inHand === undefined || queue === undefined) return;
     while (inHand.size > 0) {
-      const bytes = inHand.take(BATCH_ENTRIES_MAX);
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-      const count = bytes.length / TIMED_RECEIPT_BYTES;
+      const buffer = inHand.take(BATCH_ENTRIES_MAX);
+      const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+      const count = buffer.length / TIMED_RECEIPT_BYTES;
       this.service.changeVisibilityEncoded(
         queue,
-        { bytes, view, at: 0, count },
+        { buffer, view, at: 0, count },
         {
           onResults: () => undefined,
           // They come back at their deadlines.

@@ -35,6 +35,8 @@ export class Subscription implements MessageSink, OpenSubscription {
   readonly #visibilityTimeoutMs: number | undefined;
   readonly #batchMax: number;
   #credit: number;
+  /** A receive is under way; `#receive` may still be the one before. */
+  #receiving = false;
   #receive: PendingReceive | undefined;
   /** Called once the receive under way has ended; set when the subscription is being ended. */
   #onEnded: (() => void) | undefined;
@@ -65,7 +67,7 @@ export class Subscription implements MessageSink, OpenSubscription {
 
   /** Sees to it that a receive is under way if there is credit for one. */
   pump(): void {
-    if (this.#receive !== undefined || this.#retryTimer !== undefined) return;
+    if (this.#receiving || this.#retryTimer !== undefined) return;
     if (this.#closed || this.#credit === 0) return;
     const queue = this.#session.service.findQueue(this.queueName);
     if (queue === undefined) {
@@ -84,6 +86,7 @@ export class Subscription implements MessageSink, OpenSubscription {
       visibilityTimeoutMs: this.#visibilityTimeoutMs,
       attemptId: undefined,
     };
+    this.#receiving = true;
     this.#receive = this.#session.service.receiveEncoded(queue, options, this);
   }
 
@@ -91,12 +94,12 @@ export class Subscription implements MessageSink, OpenSubscription {
   stop(onEnded: () => void): void {
     this.#closed = true;
     clearTimeout(this.#retryTimer);
-    if (this.#receive === undefined) {
+    if (!this.#receiving) {
       onEnded();
       return;
     }
     this.#onEnded = onEnded;
-    this.#receive.cancel();
+    this.#receive!.cancel();
   }
 
   admit(): boolean {
@@ -108,13 +111,13 @@ export class Subscription implements MessageSink, OpenSubscription {
   }
 
   onParked(): void {
-    this.#receive = undefined;
+    this.#receiving = false;
     if (this.#closed) this.#onEnded?.();
     else this.#session.room.park(this);
   }
 
   onMessages(bytes: Uint8Array, at: number, length: number, count: number): void {
-    this.#receive = undefined;
+    this.#receiving = false;
     this.#session.room.leave(this);
     if (count > 0) {
       this.#credit -= count;
@@ -136,7 +139,7 @@ export class Subscription implements MessageSink, OpenSubscription {
   }
 
   onFailure(error: BrokerError): void {
-    this.#receive = undefined;
+    this.#receiving = false;
     this.#session.room.leave(this);
     if (this.#closed) {
       this.#onEnded?.();
