@@ -23,6 +23,10 @@
  *   9 COUNTERS    16 next sequence f64
  *  10 DEDUP       16 entries of 48 bytes, see dedup-window.ts
  *
+ * In digests of segments only, see digest.ts:
+ *  11 SEND_DIGEST       as SEND, with entries that are cut
+ *  12 RELOCATE_DIGEST   as RELOCATE, likewise
+ *
  * A ref is a slot and the low half of the message's sequence, u32 each. A slot of 0 says nothing; a
  * ref to a message that is not there says nothing either: its SEND went with a released region.
  *
@@ -39,6 +43,8 @@ export const DROP = 7;
 export const RELOCATE = 8;
 export const COUNTERS = 9;
 export const DEDUP = 10;
+export const SEND_DIGEST = 11;
+export const RELOCATE_DIGEST = 12;
 
 export const FLAG_FIFO = 1;
 export const FLAG_DEDUP_PER_GROUP = 2;

@@ -7,6 +7,7 @@
 import { assert } from '../base/assert.ts';
 import * as entry from '../command/message-entry.ts';
 import { noteDeduplication } from './deduplication.ts';
+import { digestedEntryBytes } from './digest.ts';
 import * as record from './event-record.ts';
 import type { MessageStore } from './message-store.ts';
 import type { Queue } from './queue.ts';
@@ -32,6 +33,8 @@ const REPLAYS: readonly (Replay | undefined)[] = [
   replayRelocate,
   replayCounters,
   replayDedup,
+  replaySend,
+  replayRelocate,
 ];
 
 /** Applies the record of `length` bytes at `at`, which lies at `position` in the log. */
@@ -67,12 +70,13 @@ function replaySend(
   const queueDelayMs = view.getUint32(at + record.SEND_DELAY_AT, true);
   const room = view.getUint16(at + record.SEND_ROOM_AT, true);
   let sequence = view.getFloat64(at + record.SEND_SEQUENCE_AT, true);
+  const digested = buffer[at + record.KIND_AT] === record.SEND_DIGEST;
   let from = at + record.SEND_SLOTS_AT + room * 4;
+  let entryPosition = position + record.SEND_SLOTS_AT + room * 4;
   if (fifo) store.dedup.expire(sentAt, Number.POSITIVE_INFINITY);
   for (let i = 0; i < count; i++) {
     const slot = view.getUint32(at + record.SEND_SLOTS_AT + i * 4, true);
     const bytes = view.getUint32(from + entry.ENTRY_BYTES_AT, true);
-    const entryPosition = position + (from - at);
     const delay = view.getUint32(from + entry.DELAY_MS_AT, true);
     const delayMs = delay === entry.DELAY_OF_QUEUE ? queueDelayMs : delay;
     const group = store.groupOfEntry(queue, buffer, from);
@@ -91,7 +95,8 @@ function replaySend(
       );
     }
     sequence++;
-    from += bytes;
+    from += digested ? digestedEntryBytes(buffer, from) : bytes;
+    entryPosition += bytes;
   }
   if (sequence > store.nextSequence) store.nextSequence = sequence;
 }
