@@ -1,10 +1,13 @@
 /* The command line as a whole: its subcommands, and what an error is shown as. */
 
 import { Command, CommanderError } from 'commander';
-import { type CliContext, CliError } from './command.ts';
+import { type CliContext, CliError, type Output } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { asCliError, EXIT_DEFECT, EXIT_USAGE } from './exit-codes.ts';
 import { HELP_AFTER } from './help.ts';
+import { columnsOf } from './output.ts';
+
+const HELP_COLUMNS_MAX = 100;
 
 /** Runs what `argv` (with the two words before the arguments) asks for. Never rejects. */
 export async function runProgram(argv: readonly string[], context: CliContext): Promise<void> {
@@ -14,13 +17,27 @@ export async function runProgram(argv: readonly string[], context: CliContext): 
     .helpCommand(false)
     .showHelpAfterError('Run with --help to see what it takes.')
     .addHelpText('after', HELP_AFTER)
-    .exitOverride();
+    .exitOverride()
+    // Subcommands take these settings over when they are added.
+    .configureOutput({
+      writeOut: (text) => void context.stdout.write(text),
+      writeErr: (text) => void context.stderr.write(text),
+      getOutHelpWidth: () => helpColumns(context.stdout),
+      getErrHelpWidth: () => helpColumns(context.stderr),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
   for (const add of COMMANDS) add(program, context);
   try {
     await program.parseAsync(argv);
   } catch (error) {
     context.setExitCode(report(error, context));
   }
+}
+
+/** Lines that are easy to read, and fit the terminal. */
+function helpColumns(stream: Output): number {
+  return Math.min(HELP_COLUMNS_MAX, columnsOf(stream));
 }
 
 /** Says on stderr what went wrong. Returns what the process exits with. */

@@ -7,8 +7,10 @@ import { BoardMeasurements } from '../../src/door/admin/board-measurements.ts';
 import { allocateLoopLags } from '../../src/door/admin/loop-lag.ts';
 import { openDoor } from '../../src/door/door.ts';
 import { allocateDoorCounters, DoorCounters } from '../../src/door/door-counters.ts';
+import { createSocketProtocol } from '../../src/door/socket/socket-protocol.ts';
 import { createSqsProtocol } from '../../src/door/sqs/sqs-protocol.ts';
-import { FakeQueueService } from './fake-queue-service.ts';
+import type { FakeQueueService } from './fake-queue-service.ts';
+import { WaitingQueueService } from './waiting-queue-service.ts';
 
 export interface DoorOnFake extends AsyncDisposable {
   readonly service: FakeQueueService;
@@ -20,7 +22,7 @@ export interface DoorOnFake extends AsyncDisposable {
 export async function openDoorOnFake(
   states: readonly PartitionState[] = ['running', 'running'],
 ): Promise<DoorOnFake> {
-  const service = new FakeQueueService();
+  const service = new WaitingQueueService();
   const clock = () => service.now;
   const board = new Board(allocateBoard(states.length, 100));
   states.forEach((state, partition) => board.setState(partition, state));
@@ -51,6 +53,11 @@ export async function openDoorOnFake(
       logger,
       now: clock,
       counters: sqsCounters,
+    }),
+    socket: createSocketProtocol({
+      service,
+      logger,
+      counters: new DoorCounters(counters, 0, 'socket'),
     }),
   });
   const port = await server.listen('127.0.0.1', 0);
