@@ -16,7 +16,7 @@ export const DEDUPLICATION_ID_BYTES_MAX = 128;
 
 // What one native batch may hold.
 export const BATCH_ENTRIES_MAX = 1000; // bounds one turn's work and one reply
-export const ENTRY_OVERHEAD_BYTES_MAX = 512; // an entry's header, ids and MD5
+export const ENTRY_OVERHEAD_BYTES_MAX = 960; // header, MD5, three ids, lengths of attributes
 
 // Times, in milliseconds. Rule: SQS quotas.
 export const VISIBILITY_TIMEOUT_MS_MAX = 43_200_000;

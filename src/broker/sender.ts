@@ -12,6 +12,7 @@ import {
   RETENTION_MS_MAX,
 } from '../base/limits.ts';
 import * as codec from '../command/command-codec.ts';
+import { attributeBytes } from '../command/message-attributes.ts';
 import { encodeEntry, entryBytesBound, type OutgoingMessage } from '../command/message-entry.ts';
 import type { QueueDefinition } from '../command/queue-definition.ts';
 import type { MessageIds } from './message-ids.ts';
@@ -89,7 +90,7 @@ export class Sender {
   #checkSize(queue: QueueDefinition, message: OutgoingMessage, bound: number): void {
     const { body, attributes } = message;
     const bodyBytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    const size = bodyBytes + (attributes === undefined ? 0 : attributes.length);
+    const size = bodyBytes + (attributes === undefined ? 0 : attributeBytes(attributes));
     if (size <= queue.attributes.messageBytesMax) return;
     throw new BrokerError(
       'CAPSTAN_MESSAGE_TOO_LARGE',

@@ -18,6 +18,21 @@ const BINARY_VALUE = 2;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** What a block adds to each attribute: three lengths, and one byte for the kind of its value. */
+const BLOCK_OVERHEAD_BYTES = 13;
+
+/** The size of a block's names, types and values: what counts towards the size of a message. */
+export function attributeBytes(block: Uint8Array): number {
+  const view = new DataView(block.buffer, block.byteOffset, block.length);
+  let bytes = block.length;
+  for (let at = 0; at < block.length; bytes -= BLOCK_OVERHEAD_BYTES) {
+    at += 4 + view.getUint32(at);
+    at += 4 + view.getUint32(at) + 1;
+    at += 4 + view.getUint32(at);
+  }
+  return bytes;
+}
+
 /** Encodes `attributes` in any order. The caller has checked names, types and values. */
 export function encodeAttributeBlock(attributes: readonly MessageAttribute[]): Uint8Array {
   const sorted = attributes.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));

@@ -60,12 +60,17 @@ export function entryBytesBound(message: OutgoingMessage): number {
   return (
     ENTRY_HEADER_BYTES +
     (message.md5 === undefined ? 0 : MD5_BYTES) +
-    (groupId === undefined ? 0 : groupId.length * 3) +
-    (deduplicationId === undefined ? 0 : deduplicationId.length * 3) +
-    (traceHeader === undefined ? 0 : traceHeader.length * 3) +
+    textBytesBound(groupId) +
+    textBytesBound(deduplicationId) +
+    textBytesBound(traceHeader) +
     (attributes === undefined ? 0 : 4 + attributes.length) +
     (typeof body === 'string' ? Buffer.byteLength(body) : body.length)
   );
+}
+
+/** Of a text whose length has one byte to stand in. */
+function textBytesBound(text: string | undefined): number {
+  return text === undefined ? 0 : Math.min(text.length * 3, 0xff);
 }
 
 /** Writes `message` at `at` and returns the offset after it. The caller has checked the lengths

@@ -3,6 +3,7 @@
 
 import { MESSAGE_ATTRIBUTES_MAX } from '../../base/limits.ts';
 import {
+  attributeBytes,
   decodeAttributeBlock,
   encodeAttributeBlock,
   type MessageAttribute,
@@ -17,8 +18,6 @@ type SentValue = SentAttributes[number][1];
 
 const NAME_CHARS_MAX = 256;
 const TYPE_CHARS_MAX = 256;
-/** What the block adds to each attribute: three lengths, and one byte for the kind of its value. */
-const BLOCK_OVERHEAD_BYTES = 13;
 
 /** Attributes in the form in which they are stored, and their size as SQS counts it. */
 export interface EncodedAttributes {
@@ -39,7 +38,7 @@ export function encodeAttributes(sent: SentAttributes | undefined): EncodedAttri
   const names = new Set(attributes.map(({ name }) => name));
   if (names.size < attributes.length) throw invalid('A message attribute is given twice.');
   const block = encodeAttributeBlock(attributes);
-  return { block, bytes: block.length - attributes.length * BLOCK_OVERHEAD_BYTES };
+  return { block, bytes: attributeBytes(block) };
 }
 
 function checkedAttribute(name: string, sent: SentValue): MessageAttribute {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
+  attributeBytes,
   decodeAttributeBlock,
   encodeAttributeBlock,
 } from '../../../src/command/message-attributes.ts';
@@ -71,6 +72,16 @@ test('an attribute block gives back its attributes, sorted by name', () => {
     fc.property(attributeLists, (attributes) => {
       const sorted = attributes.toSorted((a, b) => (a.name < b.name ? -1 : 1));
       expect(decodeAttributeBlock(encodeAttributeBlock(attributes))).toEqual(sorted);
+    }),
+  );
+});
+
+test('the bytes of an attribute block are those of its names, types and values', () => {
+  fc.assert(
+    fc.property(attributeLists, (attributes) => {
+      const texts = attributes.flatMap(({ name, type, value }) => [name, type, value]);
+      const block = encodeAttributeBlock(attributes);
+      expect(attributeBytes(block)).toBe(Buffer.byteLength(texts.join('')));
     }),
   );
 });
