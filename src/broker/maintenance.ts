@@ -9,6 +9,7 @@
 import { Piscina } from 'piscina';
 import { BrokerError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import type { DigestTask } from '../log/wal/digest.ts';
 import type { ScrubResult, ScrubTask } from '../log/wal/maintenance-worker.ts';
 import type { Damage } from '../log/wal/segment.ts';
 import type { Preallocation } from '../log/wal/spares.ts';
@@ -16,8 +17,10 @@ import type { Preallocation } from '../log/wal/spares.ts';
 const LOG_WORKER = new URL('../log/wal/maintenance-worker.js', import.meta.url);
 /** The pool's thread ends when it has had nothing to do for so long. */
 const THREAD_IDLE_MS = 30_000;
-/** Each cold segment is read and checked so often. */
+/** Each cold segment is read and checked so often; for the first time soon after the start, which
+ *  goes by digests. */
 const SCRUB_INTERVAL_MS = 24 * 3600 * 1000;
+const SCRUB_FIRST_MS = 10 * 60 * 1000;
 /** Between two segments: reading them all at once would take the disk from the partitions. */
 const SCRUB_PACE_MS = 500;
 
@@ -39,6 +42,8 @@ export class Maintenance {
   #closed = false;
   /** Directories that a preallocation is waiting for. */
   readonly #preallocating = new Set<string>();
+  /** Directories of logs whose digests are being written. */
+  readonly #digesting = new Set<string>();
   readonly #logs = new Set<string>();
   #scrubTimer: NodeJS.Timeout | undefined;
   #scrubbing: Promise<readonly Damage[]> | undefined;
@@ -68,6 +73,24 @@ export class Maintenance {
     return this.#enqueue(this.#patient, worker, name, argument);
   }
 
+  /** Writes the digests that a log lacks, one segment at a time. Resolves when it has all, or when
+   *  one could not be written.
+   *  @param worker exports `digest(task)`, which writes the next one; see `writeNextDigest`. */
+  async digest(worker: URL, task: DigestTask): Promise<void> {
+    const { directory } = task;
+    if (this.#digesting.has(directory)) return;
+    this.#digesting.add(directory);
+    try {
+      while ((await this.run(worker, 'digest', task)) !== undefined);
+    } catch (error) {
+      if (!isClosed(error)) {
+        this.#logger.warn({ err: error, directory }, 'a log segment could not be digested');
+      }
+    } finally {
+      this.#digesting.delete(directory);
+    }
+  }
+
   // Scrubbing.
 
   /** What the last round of scrubbing has found damaged. */
@@ -78,7 +101,14 @@ export class Maintenance {
   #watch(directory: string): void {
     this.#logs.add(directory);
     if (this.#scrubTimer !== undefined || this.#closed) return;
-    this.#scrubTimer = setInterval(() => void this.scrub(), SCRUB_INTERVAL_MS);
+    this.#scrubAfter(SCRUB_FIRST_MS);
+  }
+
+  #scrubAfter(delayMs: number): void {
+    this.#scrubTimer = setTimeout(() => {
+      void this.scrub();
+      this.#scrubAfter(SCRUB_INTERVAL_MS);
+    }, delayMs);
     this.#scrubTimer.unref();
   }
 
@@ -153,7 +183,7 @@ export class Maintenance {
   /** Lets the task at hand end, and no other one begin. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#scrubTimer);
+    clearTimeout(this.#scrubTimer);
     for (const task of [...this.#urgent.splice(0), ...this.#patient.splice(0)]) {
       task.reject(closed());
     }

@@ -68,8 +68,8 @@ export interface Log {
    *  a look at the space that is left. */
   idle(now: number): void;
 
-  /** Calls `handler` for the records of a region, in order, from `position` on: the region's start, or
-   *  what an earlier call returned. Takes up about `bytesMax` bytes and returns where to go on, or
+  /** Calls `handler` for the records of a region, in order, from `position` on: the region's start,
+   *  or what an earlier call returned. Takes up about `bytesMax` bytes and returns where to go on, or
    *  undefined at the region's end. For cleaning, a little at a time. */
   scan(position: LogPosition, bytesMax: number, handler: ReplayHandler): LogPosition | undefined;
 

@@ -4,13 +4,26 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Durability } from '../../src/base/durability.ts';
-import type { Log } from '../../src/log/log.ts';
+import { type DigestRecord, writeNextDigest } from '../../src/log/wal/digest.ts';
 import { FaultyStorage, ProcessDied } from '../support/faulty-storage.ts';
-import { append, type LogBench, openLog, type TextRecord } from '../support/log-bench.ts';
+import {
+  append,
+  LOG_DIRECTORY,
+  type LogBench,
+  openLog,
+  type TextRecord,
+} from '../support/log-bench.ts';
 import { type SeededRandom, seededRandom } from '../support/seeded-random.ts';
 
 const SEGMENT_BYTES = 4096;
 const WINDOW_BYTES = 4096;
+
+const DIGESTS = { directory: LOG_DIRECTORY, contentVersion: 1, segmentsLeftAlone: 1 };
+
+const keepAll: DigestRecord = (sink, buffer, _view, offset, length) => {
+  const at = sink.claim(length);
+  buffer.copy(sink.buffer, at, offset, offset + length);
+};
 
 /** What a log must hold: everything claimed in this life, of which so much is certain. */
 interface Ledger {
@@ -33,11 +46,12 @@ async function live(
     segmentBytes: SEGMENT_BYTES,
     windowBytes: WINDOW_BYTES,
     durability,
+    digestContentVersion: DIGESTS.contentVersion,
   });
   checkFound(bench, ledger);
   ledger.claimed = [...bench.found];
   ledger.acknowledged = ledger.claimed.length;
-  for (let step = 0; step < steps; step++) await work(bench.log, ledger, random, durability);
+  for (let step = 0; step < steps; step++) await work(bench, ledger, random, durability);
   await bench.log.close();
   ledger.acknowledged = ledger.claimed.length;
 }
@@ -59,7 +73,7 @@ function checkFound({ found }: LogBench, ledger: Ledger): void {
 }
 
 async function work(
-  log: Log,
+  { log, storage }: LogBench,
   ledger: Ledger,
   random: SeededRandom,
   durability: Durability,
@@ -73,6 +87,7 @@ async function work(
   await log.commit();
   if (durability.mode === 'fsync') ledger.acknowledged = ledger.claimed.length;
   if (random.oneIn(5)) log.idle(0);
+  if (random.oneIn(5)) writeNextDigest(storage, DIGESTS, keepAll);
   if (random.oneIn(8) && log.currentRegion > log.firstRegion) {
     const region = log.firstRegion + 1 + random.below(log.currentRegion - log.firstRegion);
     ledger.released = Math.max(ledger.released, region);

@@ -1,15 +1,15 @@
 /* Copies a data folder whose server may be running: behind `capstan backup`. Takes nothing from the
  * server, and needs nothing of it. Any thread; blocks it.
  *
- * What makes a copy of changing files a consistent one: a log only grows at its end, so every prefix
- * of it is a state that a crash could have left. Each log's copy is such a prefix, taken after the
+ * What makes a copy of changing files a consistent one: a log only grows at its end, so every
+ * prefix of it is a state that a crash could have left. Each log's copy is such a prefix, taken after the
  * copy began. Segments are copied oldest first; one that is given up meanwhile lives on behind it,
  * because its messages were on disk further on before it went, so copying goes on from what is
- * there now. The catalog is copied last: its queues may have no messages yet, but no partition has a
- * message of a queue that the catalog has still to create.
+ * there now. The catalog is copied last: its queues may have no messages yet, but no partition has
+ * a message of a queue that the catalog has still to create.
  *
- * Invariant: a copy is judged by its own bytes, after it was made. `capstan.json` comes last, so that
- * a copy that was broken off is refused. */
+ * Invariant: a copy is judged by its own bytes, after it was made. `capstan.json` comes last, so
+ * that a copy that was broken off is refused. */
 
 import * as fs from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -21,8 +21,8 @@ import {
   writeMetadata,
 } from './data-folder.ts';
 import { FrameReader } from './frame-reader.ts';
+import { openSegments } from './open-segments.ts';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from './record.ts';
-import { openSegments } from './recovery.ts';
 import { CorruptionError, listLog, type Segment, segmentFileName } from './segment.ts';
 import { isMissing, NODE_STORAGE } from './storage.ts';
 
@@ -146,7 +146,7 @@ class LogCopier {
     return end - SEGMENT_HEADER_BYTES;
   }
 
-  /** Where the frames of the copy at `path` end. Undefined when it is no whole copy of `segment`. */
+  /** Where the frames of the copy at `path` end. Undefined when it is not whole. */
   #endOfFrames(path: string, segment: Segment, next: Segment | undefined): number | undefined {
     const file = NODE_STORAGE.open(path, 'read');
     try {

@@ -34,12 +34,13 @@ const FRAME_RESERVED = 36;
 
 const TWO_TO_THE_32 = 0x1_0000_0000;
 
-function setU53(view: DataView, at: number, value: number): void {
+/** Whole numbers below 2^53, in 8 bytes. */
+export function setU53(view: DataView, at: number, value: number): void {
   view.setUint32(at, value >>> 0, true);
   view.setUint32(at + 4, Math.floor(value / TWO_TO_THE_32), true);
 }
 
-function getU53(view: DataView, at: number): number {
+export function getU53(view: DataView, at: number): number {
   return view.getUint32(at, true) + view.getUint32(at + 4, true) * TWO_TO_THE_32;
 }
 

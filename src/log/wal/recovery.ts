@@ -5,23 +5,34 @@
  * Nothing is written but what was there: a torn tail stays where it is, and the next segment's
  * header says that the log goes on without it. */
 
-import { join } from 'node:path';
-import { BrokerError } from '../../base/errors.ts';
 import type { ReplayHandler } from '../log.ts';
+import { replayDigest } from './digest.ts';
 import { FrameReader } from './frame-reader.ts';
-import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from './record.ts';
-import { CorruptionError, listLog, Segment, segmentFileName } from './segment.ts';
-import { type SegmentWalk, walkSegment } from './segment-walk.ts';
+import { NO_REST } from './frame-search.ts';
+import { openSegments } from './open-segments.ts';
+import { SEGMENT_HEADER_BYTES } from './record.ts';
+import type { Segment } from './segment.ts';
+import { type SegmentWalk, tornTail, walkSegment } from './segment-walk.ts';
 import type { Storage, StorageFile } from './storage.ts';
 
 export interface RecoveryReport {
   /** One line on what was found, when it was remarkable. */
   readonly remark: string | undefined;
   readonly segments: number;
+  /** Segments of which the digest was read instead. */
+  readonly digests: number;
   readonly frames: number;
   readonly records: number;
   /** Of frames, headers included. */
   readonly bytes: number;
+}
+
+/** How recovery is done. */
+export interface RecoveryOptions {
+  readonly storage: Storage;
+  readonly directory: string;
+  /** Digests of this content are taken instead of their segments; none when left out. */
+  readonly digestContentVersion?: number | undefined;
 }
 
 export interface RecoveredLog {
@@ -34,29 +45,46 @@ export interface RecoveredLog {
 
 const READ_BYTES = 1024 * 1024;
 
-/** Throws CAPSTAN_LOG_CORRUPT, CAPSTAN_FORMAT_UNSUPPORTED, and what `storage` throws. */
-export function recoverLog(
-  storage: Storage,
-  directory: string,
-  replay: ReplayHandler,
-): RecoveredLog {
+/** Throws CAPSTAN_LOG_CORRUPT, CAPSTAN_FORMAT_UNSUPPORTED, and what the storage throws. */
+export function recoverLog(options: RecoveryOptions, replay: ReplayHandler): RecoveredLog {
+  const { storage, directory } = options;
   const segments = openSegments(storage, directory);
+  const found = { segments: segments.length, digests: 0, frames: 0, records: 0, bytes: 0 };
   let nextSequence = 1;
   let remark: string | undefined;
-  let frames = 0;
-  let records = 0;
-  let bytes = 0;
   const reader = segments.length > 0 ? new FrameReader(READ_BYTES) : undefined;
   segments.forEach((segment, at) => {
-    const walk = recoverSegment(storage, reader!, segment, segments[at + 1], replay);
+    const next = segments[at + 1];
+    const digest = next && replayDigestOf(options, segment, next, replay);
+    const walk = digest ?? recoverSegment(storage, reader!, segment, next, replay);
     nextSequence = walk.nextSequence;
+    if (digest !== undefined) found.digests++;
     if (walk.verdict === 'truncate') remark = tornTail(segment, walk);
-    frames += walk.frames;
-    records += walk.records;
-    bytes += walk.bytes;
+    found.frames += walk.frames;
+    found.records += walk.records;
+    found.bytes += walk.bytes;
   });
-  const report = { remark, segments: segments.length, frames, records, bytes };
-  return { segments, nextSequence, report };
+  return { segments, nextSequence, report: { remark, ...found } };
+}
+
+function replayDigestOf(
+  { storage, directory, digestContentVersion }: RecoveryOptions,
+  segment: Segment,
+  next: Segment,
+  replay: ReplayHandler,
+): SegmentWalk | undefined {
+  if (digestContentVersion === undefined) return undefined;
+  const digest = replayDigest(storage, directory, segment, next, digestContentVersion, replay);
+  if (digest === undefined) return undefined;
+  return {
+    nextSequence: digest.endSequence,
+    frames: digest.endSequence - segment.header.firstSequence,
+    records: digest.records,
+    bytes: segment.end - SEGMENT_HEADER_BYTES,
+    unproven: segment.end,
+    verdict: 'accept',
+    rest: NO_REST,
+  };
 }
 
 function recoverSegment(
@@ -85,67 +113,4 @@ function putOnDisk(file: StorageFile, offset: number, end: number): void {
     file.writeAt(chunk.subarray(0, bytes), at);
   }
   file.sync();
-}
-
-/** One line on a torn tail. */
-export function tornTail({ path, end }: Segment, { rest, nextSequence }: SegmentWalk): string {
-  const bytes = rest.remainsEnd - end;
-  const later = rest.laterFrames === 0 ? '' : `, ${rest.laterFrames} whole frames among them`;
-  return (
-    `${path}, offset ${end}: the log ends before frame ${nextSequence}, which was torn as it was ` +
-    `written and never acknowledged as on disk; ${bytes} bytes or more are cut${later}.`
-  );
-}
-
-/** Reads and checks the headers of the segments of a log; of those from `first` to `last`. */
-export function openSegments(
-  storage: Storage,
-  directory: string,
-  first = 0,
-  last = Number.POSITIVE_INFINITY,
-): Segment[] {
-  const segments: Segment[] = [];
-  for (const index of listLog(storage, directory).segments) {
-    if (index < first || index > last) continue;
-    const segment = new Segment(readHeader(storage, directory, index), directory);
-    const what = misfit(segment.header, index, segments);
-    const file = join(directory, segmentFileName(index));
-    if (what !== undefined) throw new CorruptionError({ file, offset: 0, what });
-    segments.push(segment);
-  }
-  return segments;
-}
-
-/** What is wrong about a segment that has the name of `index` and comes behind `earlier`. */
-function misfit(header: SegmentHeader, index: number, earlier: Segment[]): string | undefined {
-  if (header.index !== index) return `the header is of segment ${header.index}`;
-  const last = earlier.at(-1)?.header;
-  if (last === undefined) return undefined;
-  if (index !== last.index + 1) return `${segmentFileName(last.index + 1)} before it is missing`;
-  if (header.segmentBytes !== last.segmentBytes) return 'the size differs from earlier segments';
-  return undefined;
-}
-
-function readHeader(storage: Storage, directory: string, index: number): SegmentHeader {
-  const path = join(directory, segmentFileName(index));
-  const file = storage.open(path, 'read');
-  try {
-    const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
-    const length = file.read(bytes, 0, bytes.length, 0);
-    const header = decodeSegmentHeader(bytes.subarray(0, length));
-    if (header === 'newer') {
-      throw new BrokerError('CAPSTAN_FORMAT_UNSUPPORTED', `${path} is of a later format.`);
-    }
-    if (header === 'damaged') {
-      throw new CorruptionError({ file: path, offset: 0, what: "the segment's header is damaged" });
-    }
-    // A segment has its full size on disk before it has its name: no crash makes it shorter.
-    if (file.size() < header.segmentBytes) {
-      const what = `the file ends here; it had ${header.segmentBytes} bytes`;
-      throw new CorruptionError({ file: path, offset: file.size(), what });
-    }
-    return header;
-  } finally {
-    file.close();
-  }
 }

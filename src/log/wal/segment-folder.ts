@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { BrokerError } from '../../base/errors.ts';
 import { encodeSegmentHeader, type SegmentHeader } from './record.ts';
-import { listLog, Segment, spareFileName } from './segment.ts';
+import { digestFileName, listLog, Segment, spareFileName } from './segment.ts';
 import { isDiskFull, isMissing, type Storage, type StorageFile } from './storage.ts';
 
 /** Segments given up that are kept for use; more are removed. */
@@ -109,6 +109,24 @@ export class SegmentFolder {
       this.#spares.push(name);
     }
     this.#storage.syncDirectory(this.directory);
+    this.#removeDigest(segment.header.index);
+  }
+
+  /** A digest without its segment is of no use, and does no harm. */
+  #removeDigest(index: number): void {
+    try {
+      this.#storage.remove(join(this.directory, digestFileName(index)));
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+
+  /** Removes digests of segments that were given up before a crash. */
+  removeOrphans(): void {
+    const { segments, digests } = listLog(this.#storage, this.directory);
+    for (const index of digests) {
+      if (!segments.includes(index)) this.#removeDigest(index);
+    }
   }
 }
 

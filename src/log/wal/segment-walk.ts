@@ -86,6 +86,16 @@ export function walkSegment(
   };
 }
 
+/** One line on a torn tail. */
+export function tornTail({ path, end }: Segment, { rest, nextSequence }: SegmentWalk): string {
+  const bytes = rest.remainsEnd - end;
+  const later = rest.laterFrames === 0 ? '' : `, ${rest.laterFrames} whole frames among them`;
+  return (
+    `${path}, offset ${end}: the log ends before frame ${nextSequence}, which was torn as it was ` +
+    `written and never acknowledged as on disk; ${bytes} bytes or more are cut${later}.`
+  );
+}
+
 function judge(
   file: StorageFile,
   segment: Segment,

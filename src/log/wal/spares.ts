@@ -3,9 +3,9 @@
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from './record.ts';
-import { listLog, segmentFileName, spareFileName, unfinishedFileName } from './segment.ts';
-import { isMissing, type Storage } from './storage.ts';
+import { storedSegmentBytes } from './open-segments.ts';
+import { listLog, spareFileName, unfinishedFileName } from './segment.ts';
+import type { Storage } from './storage.ts';
 
 export interface Preallocation {
   readonly directory: string;
@@ -20,14 +20,10 @@ export function makeSpares(
   { directory, segmentBytes, sparesWanted }: Preallocation,
 ): number {
   storage.makeDirectory(directory);
-  const { segments, spares, unfinished } = listLog(storage, directory);
+  const { spares, unfinished } = listLog(storage, directory);
   // Nobody else makes files of this name: they are left over from a crash.
   for (const name of unfinished) storage.remove(join(directory, name));
-  const newest = segments.at(-1);
-  const bytes =
-    newest === undefined
-      ? segmentBytes
-      : (storedSegmentBytes(storage, join(directory, segmentFileName(newest))) ?? segmentBytes);
+  const bytes = storedSegmentBytes(storage, directory) ?? segmentBytes;
   let made = 0;
   for (; spares.length + made < sparesWanted; made++) {
     const tag = randomBytes(6).toString('hex');
@@ -37,19 +33,4 @@ export function makeSpares(
     storage.syncDirectory(directory);
   }
   return made;
-}
-
-/** Undefined when the segment is gone by now, or is not sound: its log will say so. */
-function storedSegmentBytes(storage: Storage, path: string): number | undefined {
-  const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
-  try {
-    const file = storage.open(path, 'read');
-    const length = file.read(bytes, 0, bytes.length, 0);
-    file.close();
-    const header = decodeSegmentHeader(bytes.subarray(0, length));
-    return typeof header === 'string' ? undefined : header.segmentBytes;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
 }

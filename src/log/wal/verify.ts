@@ -8,9 +8,9 @@ import type { LogPosition } from '../log.ts';
 import { catalogDirectory, isDataFolder, partitionDirectory, readMetadata } from './data-folder.ts';
 import { requireUnlocked } from './folder-lock.ts';
 import { FrameReader } from './frame-reader.ts';
-import { openSegments, tornTail } from './recovery.ts';
+import { openSegments } from './open-segments.ts';
 import { CorruptionError, type Damage, listLog, type Segment } from './segment.ts';
-import { type SegmentWalk, walkSegment } from './segment-walk.ts';
+import { type SegmentWalk, tornTail, walkSegment } from './segment-walk.ts';
 import { isMissing, NODE_STORAGE, type Storage } from './storage.ts';
 
 const READ_BYTES = 1024 * 1024;

@@ -43,6 +43,8 @@ export interface WalSettings {
   /** A frame is closed before it grows larger, unless a single record is: to read back any byte of
    *  it, all of it must be read and checked. */
   readonly frameBytes?: number;
+  /** Digests of this content are replayed instead of their segments; none when left out. */
+  readonly digestContentVersion?: number;
   /** Called when another segment is begun: a spare is gone. */
   readonly onRotate?: () => void;
   readonly storage?: Storage;
@@ -62,7 +64,8 @@ export function openWal(
 ): { log: Log; report: RecoveryReport } {
   const { storage = NODE_STORAGE, directory } = settings;
   storage.makeDirectory(directory);
-  const recovered = recoverLog(storage, directory, replay);
+  const { digestContentVersion } = settings;
+  const recovered = recoverLog({ storage, directory, digestContentVersion }, replay);
   return { log: new Wal(settings, recovered), report: recovered.report };
 }
 
@@ -163,6 +166,7 @@ class Wal implements Log {
     this.readBuffer = this.buffer;
     this.#cold = new ColdReader(this.#storage);
     this.#folder = new SegmentFolder(this.#storage, settings.directory, segmentBytes);
+    this.#folder.removeOrphans();
     this.#lookAtSpace();
   }
 

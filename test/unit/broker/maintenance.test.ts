@@ -1,9 +1,11 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SILENT_LOGGER } from '../../../src/base/logger.ts';
 import { Maintenance as SourceMaintenance } from '../../../src/broker/maintenance.ts';
+import type { Log } from '../../../src/log/log.ts';
 import { openWal } from '../../../src/log/wal/wal.ts';
 
 // Its thread runs the built package.
@@ -31,6 +33,18 @@ afterEach(async () => {
 
 function spares(): string[] {
   return readdirSync(directory).filter((name) => name.startsWith('spare-'));
+}
+
+/** A log of four segments. */
+async function longLog(): Promise<Log> {
+  const durability = { mode: 'fsync' } as const;
+  const { log } = openWal(
+    { directory, segmentBytes: 8192, windowBytes: 8192, durability },
+    () => {},
+  );
+  while (log.currentRegion < 3) log.buffer.fill(1, log.claim(1000));
+  await log.commit();
+  return log;
 }
 
 /** Resolves when everything asked for before is done. */
@@ -73,6 +87,41 @@ describe('maintenance', () => {
     await settled();
     expect(spares()).toHaveLength(1);
     expect(warnings).toContainEqual(expect.objectContaining({ directory: wrong }));
+  });
+
+  it('finds damage in cold segments, and tells of it with file and offset', async () => {
+    const log = await longLog();
+    maintenance.preallocate({ directory, segmentBytes: 8192, sparesWanted: 0 });
+    expect(await maintenance.scrub(0)).toEqual([]);
+    const path = join(directory, 'segment-000000000001');
+    const content = readFileSync(path);
+    content[500]! ^= 1;
+    writeFileSync(path, content);
+    const damages = await maintenance.scrub(0);
+    expect(damages).toEqual([expect.objectContaining({ file: path, offset: 64 })]);
+    expect(maintenance.damages).toEqual(damages);
+    expect(warnings).toContainEqual(expect.objectContaining({ file: path, offset: 64 }));
+    await log.close();
+  });
+
+  it('writes the digests that a log lacks', async () => {
+    const log = await longLog();
+    const dist = new URL('../../../dist/log/wal/', import.meta.url).href;
+    const module = join(directory, 'digest-worker.mjs');
+    writeFileSync(
+      module,
+      `import { writeNextDigest } from '${dist}digest.js';
+      import { NODE_STORAGE } from '${dist}storage.js';
+      export const digest = (task) => writeNextDigest(NODE_STORAGE, task, () => {});`,
+    );
+    const worker = pathToFileURL(module);
+    const task = { directory, contentVersion: 1, segmentsLeftAlone: 2 };
+    await Promise.all([maintenance.digest(worker, task), maintenance.digest(worker, task)]);
+    const digests = readdirSync(directory).filter((name) => name.startsWith('digest-0'));
+    expect(warnings).toEqual([]);
+    expect(digests).toEqual(['digest-000000000000', 'digest-000000000001']);
+    expect(warnings).toEqual([]);
+    await log.close();
   });
 
   it('that is closed takes nothing more on, and lets nothing half-made behind', async () => {
