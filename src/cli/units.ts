@@ -38,7 +38,7 @@ export function parseCount(text: string, what: string, min: number, max: number)
 
 /** The two largest units: `4d`, `1h 30m`, `12s`, `250ms`. */
 export function formatDurationMs(ms: number): string {
-  if (ms < SECOND_MS) return `${Math.round(ms)}ms`;
+  if (ms < SECOND_MS) return ms === 0 ? '0s' : `${Math.round(ms)}ms`;
   const parts: string[] = [];
   let rest = Math.floor(ms / SECOND_MS) * SECOND_MS;
   for (const unit of ['d', 'h', 'm', 's']) {

@@ -25,7 +25,7 @@ describe('a time on the command line', () => {
   it('is shown by its two largest units', () => {
     const times = [0, 250, 1_000, 61_000, 3_600_000, 5_400_000, 90_061_000, 345_600_000];
     expect(times.map(formatDurationMs)).toEqual([
-      '0ms',
+      '0s',
       '250ms',
       '1s',
       '1m 1s',
