@@ -69,8 +69,8 @@ export interface Log {
   idle(now: number): void;
 
   /** Calls `handler` for the records of a region, in order, from `position` on: the region's start,
-   *  or what an earlier call returned. Takes up about `bytesMax` bytes and returns where to go on, or
-   *  undefined at the region's end. For cleaning, a little at a time. */
+   *  or what an earlier call returned. Takes up about `bytesMax` bytes and returns where to go on,
+   *  or undefined at the region's end. For cleaning, a little at a time. */
   scan(position: LogPosition, bytesMax: number, handler: ReplayHandler): LogPosition | undefined;
 
   /** Gives up every region before `region`. The owner no longer needs any record in them, and has

@@ -1,12 +1,12 @@
-/* Copies a data folder whose server may be running: behind `capstan backup`. Takes nothing from the
- * server, and needs nothing of it. Any thread; blocks it.
+/* Copies a data folder whose server may be running: behind `capstan backup`. Takes nothing from
+ * the server, and needs nothing of it. Any thread; blocks it.
  *
  * What makes a copy of changing files a consistent one: a log only grows at its end, so every
- * prefix of it is a state that a crash could have left. Each log's copy is such a prefix, taken after the
- * copy began. Segments are copied oldest first; one that is given up meanwhile lives on behind it,
- * because its messages were on disk further on before it went, so copying goes on from what is
- * there now. The catalog is copied last: its queues may have no messages yet, but no partition has
- * a message of a queue that the catalog has still to create.
+ * prefix of it is a state that a crash could have left. Each log's copy is such a prefix, taken
+ * after the copy began. Segments are copied oldest first; one that is given up meanwhile lives
+ * on behind it, because its messages were on disk further on before it went, so copying goes on
+ * from what is there now. The catalog is copied last: its queues may have no messages yet, but
+ * no partition has a message of a queue that the catalog has still to create.
  *
  * Invariant: a copy is judged by its own bytes, after it was made. `capstan.json` comes last, so
  * that a copy that was broken off is refused. */

@@ -1,7 +1,7 @@
 /* Digests: beside a segment that is complete, a file with the same records, shortened to what
- * replay needs of them. They make a start cheaper, and nothing else: a digest is bound to its segment and
- * checked as a whole before a record of it is used, and without a sound one the segment is read.
- * FORMAT.md is the norm. Written by the maintenance pool, read by recovery. */
+ * replay needs of them. They make a start cheaper, and nothing else: a digest is bound to its
+ * segment and checked as a whole before a record of it is used, and without a sound one the
+ * segment is read. FORMAT.md is the norm. Written by the maintenance pool, read by recovery. */
 
 import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
