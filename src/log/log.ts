@@ -67,6 +67,9 @@ export interface Log {
   /** For quiet moments, and at least every HEARTBEAT_INTERVAL_MS: syncs that are due by the clock,
    *  a look at the space that is left. */
   idle(now: number): void;
+  /** When `idle` has something to do at the latest, on the clock that the log was opened with; far
+   *  away when there is nothing. */
+  readonly idleBy: number;
 
   /** Calls `handler` for the records of a region, in order, from `position` on: the region's start,
    *  or what an earlier call returned. Takes up about `bytesMax` bytes and returns where to go on,

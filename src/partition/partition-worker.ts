@@ -68,6 +68,8 @@ function run(partition: Partition): void {
       sweptAt = now;
       board.beat(start.partition);
       partition.sweep(now);
+    } else if (now >= partition.log.idleBy) {
+      partition.log.idle(now);
     }
     partition.turn(now);
     if (!hasWork()) doorbell.sleep(partition.idleMs(clock(), HEARTBEAT_INTERVAL_MS), hasWork);

@@ -116,7 +116,7 @@ export class Partition {
   /** How long nothing can happen but by a ring of the doorbell, at most `limitMs`. */
   idleMs(now: number, limitMs: number): number {
     const next = Math.max(this.state.nextDeadline(), this.#tickAfter);
-    return Math.max(0, Math.min(limitMs, next - now));
+    return Math.max(0, Math.min(limitMs, next - now, this.log.idleBy - now));
   }
 
   /** Housekeeping for quiet moments and, at least, for every heartbeat. */

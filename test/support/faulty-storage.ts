@@ -32,7 +32,7 @@ export type StorageCall =
 /** The next `times` calls that fit fail with the system error `code`. */
 export interface Failure {
   readonly call: StorageCall;
-  readonly code: 'EIO' | 'ENOSPC';
+  readonly code: 'EIO' | 'ENOSPC' | 'ENOENT';
   /** Fits every path when left out. */
   readonly path?: RegExp;
   readonly times?: number;

@@ -112,6 +112,8 @@ export class MemoryLog implements Log {
     return this.#batch.reduce((sum, { length }) => sum + length, 0);
   }
 
+  readonly idleBy = Number.POSITIVE_INFINITY;
+
   idle(): void {}
 
   commit(): Promise<void> | undefined {

@@ -14,7 +14,7 @@ import { randomBytes } from 'node:crypto';
 import { assert } from '../../base/assert.ts';
 import type { Durability } from '../../base/durability.ts';
 import { BrokerError } from '../../base/errors.ts';
-import { FRAME_BYTES_MAX } from '../../base/limits.ts';
+import { FRAME_BYTES_MAX, LOG_COMMIT_BYTES_MAX } from '../../base/limits.ts';
 import type { Log, LogPosition, ReplayHandler } from '../log.ts';
 import { ColdReader } from './cold-reader.ts';
 import { FrameReader } from './frame-reader.ts';
@@ -159,7 +159,7 @@ class Wal implements Log {
     this.#batchBytesMax = Math.min(
       segmentBytes - SEGMENT_HEADER_BYTES,
       windowBytes & -FRAME_ALIGNMENT,
-      Math.max(FULL_FRAME_BYTES, alignFrame(windowBytes / 4)),
+      Math.max(FULL_FRAME_BYTES, Math.min(alignFrame(windowBytes / 4), LOG_COMMIT_BYTES_MAX)),
     );
     this.buffer = Buffer.allocUnsafeSlow(windowBytes + this.#batchBytesMax);
     this.view = viewOf(this.buffer);
@@ -324,10 +324,17 @@ class Wal implements Log {
     this.#syncedAt = this.#clock();
   }
 
-  #syncIfDue(): void {
+  get idleBy(): number {
     const durability = this.#durability;
-    if (durability.mode !== 'interval') return;
-    if (this.#clock() - this.#syncedAt >= durability.intervalMs) this.#sync();
+    // A frame that only says what is durable needs no sync of its own.
+    const last =
+      this.#sequence - 1 === this.#markSequence ? this.#sequence - 2 : this.#sequence - 1;
+    const unsynced = durability.mode === 'interval' && this.#durableSequence < last;
+    return unsynced ? this.#syncedAt + durability.intervalMs : Number.POSITIVE_INFINITY;
+  }
+
+  #syncIfDue(): void {
+    if (this.#clock() >= this.idleBy) this.#sync();
   }
 
   // Failing.

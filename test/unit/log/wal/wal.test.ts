@@ -220,13 +220,16 @@ describe('a commit', () => {
     expect(await countsFor(() => commitOne(log, 'early'))).toBe(1);
     now = 100;
     expect(await countsFor(() => commitOne(log, 'late'))).toBe(2);
+    expect(log.idleBy).toBe(Number.POSITIVE_INFINITY);
     now = 150;
     expect(await countsFor(() => commitOne(log, 'early again'))).toBe(1);
+    expect(log.idleBy).toBe(200);
     const idle = async () => log.idle(0);
     expect(await countsFor(idle)).toBe(0);
     now = 200;
-    // The sync, and nothing the next time.
-    expect(await countsFor(idle)).toBeGreaterThanOrEqual(1);
+    // The sync, and a frame that says so.
+    expect(await countsFor(idle)).toBe(2);
+    expect(log.idleBy).toBe(Number.POSITIVE_INFINITY);
     storage.cutPower();
     expect(openLog(storage).found.map((each) => each.text)).toContain('early again');
   });
@@ -258,6 +261,7 @@ describe('a quiet log', () => {
     const before = storage.changes;
     for (let i = 0; i < 9; i++) idle();
     expect(storage.changes).toBe(before);
+    expect(log.idleBy).toBe(Number.POSITIVE_INFINITY);
   });
 
   it('goes on where it was when it is opened again', async () => {
