@@ -6,7 +6,7 @@
  * Throws `ProtocolViolation` on anything else. Pure; loads in a browser. */
 
 import { Decoder } from '@msgpack/msgpack';
-import { COLD_FRAME_BYTES_MAX, malformed, NESTING_MAX } from './frame.ts';
+import { CLOSE, COLD_FRAME_BYTES_MAX, malformed, NESTING_MAX, ProtocolViolation } from './frame.ts';
 
 const NIL = 0xc0;
 const FIXINT_MAX = 0x7f;
@@ -116,7 +116,7 @@ export class FrameReader {
     const from = this.at;
     this.#skip(from);
     const slice = this.bytes.subarray(from, this.at);
-    if (slice.length > COLD_FRAME_BYTES_MAX) throw malformed('An element is too large.');
+    if (slice.length > COLD_FRAME_BYTES_MAX) throw tooLarge();
     try {
       return library.decode(slice);
     } catch (cause) {
@@ -139,7 +139,7 @@ export class FrameReader {
       // Each child takes a byte at least: a count beyond them is a lie.
       if (children > this.bytes.length - this.at) throw malformed('A frame is cut off.');
       if (open.length > NESTING_MAX) throw malformed('Arrays or maps are nested too deep.');
-      if (this.at - from > COLD_FRAME_BYTES_MAX) throw malformed('An element is too large.');
+      if (this.at - from > COLD_FRAME_BYTES_MAX) throw tooLarge();
       open.push(children);
     }
   }
@@ -169,6 +169,11 @@ export class FrameReader {
     this.#need(count);
     return 0;
   }
+}
+
+function tooLarge(): ProtocolViolation {
+  const reason = `An element has more than ${COLD_FRAME_BYTES_MAX} bytes.`;
+  return new ProtocolViolation(CLOSE.TOO_LARGE, reason);
 }
 
 /** By head from 0xc0: bytes of its length field, bytes besides, and children per unit of length. */

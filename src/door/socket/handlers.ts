@@ -161,6 +161,9 @@ function receive(session: Session, reader: FrameReader): void {
   const max = reader.uint();
   const waitMs = reader.uintOrNil();
   const visibilityTimeoutMs = reader.uintOrNil();
+  if (session.receives.has(correlation)) {
+    throw new ProtocolViolation(CLOSE.UNEXPECTED, `The request ${correlation} is pending already.`);
+  }
   const attemptId = reader.nil() ? undefined : reader.string(ATTEMPT_ID_CHARS_MAX);
   const queue = findQueue(session, name, correlation);
   if (queue === undefined) return;

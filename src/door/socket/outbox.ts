@@ -52,7 +52,9 @@ export class Outbox {
 
   /** Where the next frame is to be written, in full, before this is asked again. */
   get writer(): FrameWriter {
-    if (this.#writer !== undefined && this.#writer.length >= MESSAGE_BYTES_WANTED) this.#send();
+    if (this.#writer !== undefined && this.#writer.length >= MESSAGE_BYTES_WANTED) {
+      this.#send(this.#writer);
+    }
     this.#writer ??= this.#turnEnd.acquire(this);
     return this.#writer;
   }
@@ -62,8 +64,8 @@ export class Outbox {
     return this.#writer?.length ?? 0;
   }
 
-  #send(): void {
-    const writer = this.#writer!;
+  /** What is told of the message may lead to more frames, or to the end of the connection. */
+  #send(writer: FrameWriter): void {
     if (writer.length === 0 || this.#closed) return;
     const status = this.#peer.send(writer.written);
     writer.length = 0;
@@ -71,10 +73,11 @@ export class Outbox {
   }
 
   flush(): void {
-    if (this.#writer === undefined) return;
-    this.#send();
-    this.#turnEnd.release(this.#writer);
+    const writer = this.#writer;
+    if (writer === undefined) return;
     this.#writer = undefined;
+    this.#send(writer);
+    this.#turnEnd.release(writer);
   }
 
   /** Nothing is sent from here on. */

@@ -4,7 +4,7 @@
 import type { BrokerError } from '../../base/errors.ts';
 import type { MessageSink, PendingReceive } from '../../broker/native-service.ts';
 import { FRAME } from '../../wire/frame.ts';
-import { type Parked, RECEIVE_BYTES_MAX } from './room.ts';
+import type { Parked } from './room.ts';
 import type { Session } from './session.ts';
 
 interface ReceiveFields {
@@ -25,6 +25,7 @@ export class ReceiveRequest implements MessageSink, PendingReceive, Parked {
   /** It is parked: no receive is under way, and `#receive` is one before. */
   #parked = true;
   #receive: PendingReceive | undefined;
+  #bytesAsked = 0;
   #done = false;
 
   constructor(session: Session, correlation: number, queueName: string, options: ReceiveFields) {
@@ -45,12 +46,13 @@ export class ReceiveRequest implements MessageSink, PendingReceive, Parked {
       this.#answer(NOTHING, 0, 0, 0);
       return;
     }
-    if (!room.available) {
+    this.#bytesAsked = room.bytesFor(this.#options.max);
+    if (!room.hasRoom(this.#bytesAsked)) {
       room.park(this);
       return;
     }
     const waitMs = Math.max(0, Math.ceil(this.#until - performance.now()));
-    const options = { ...this.#options, waitMs, bytesMax: RECEIVE_BYTES_MAX };
+    const options = { ...this.#options, waitMs, bytesMax: this.#bytesAsked };
     this.#parked = false;
     this.#receive = service.receiveEncoded(queue, options, this);
   }
@@ -61,7 +63,7 @@ export class ReceiveRequest implements MessageSink, PendingReceive, Parked {
   }
 
   admit(): boolean {
-    return this.#session.room.take(this);
+    return this.#session.room.take(this, this.#bytesAsked);
   }
 
   withdraw(): void {

@@ -6,14 +6,17 @@
 
 import type { SocketPeer } from './peer.ts';
 
-/** What one receive may bring, but for a single message that is larger. */
-export const RECEIVE_BYTES_MAX = 256 * 1024;
 /** On their way to one client, together with what receives under way may bring. */
 export const ROOM_BYTES_MAX = 2 * 1024 * 1024;
+/** What one receive asks for at most, and takes room for at least; a single message may be larger. */
+export const RECEIVE_BYTES_MAX = 256 * 1024;
+const RECEIVE_BYTES_MIN = 16 * 1024;
+/** Until messages have shown how large they are. */
+const MESSAGE_BYTES_GUESS = 2 * 1024;
 /** A client that has this much waiting for it does not read at all: its connection is closed. */
-export const BUFFERED_BYTES_MAX = 16 * 1024 * 1024;
+export const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
 
-/** A receive that waits for room. */
+/** A receive that takes room, and waits for it if there is none. */
 export interface Parked {
   /** There is room again: try once more. */
   resume(): void;
@@ -22,18 +25,34 @@ export interface Parked {
 export class Room {
   readonly #peer: SocketPeer;
   readonly #outboxBytes: () => number;
-  /** Receives that have taken room. */
-  readonly #holders = new Set<Parked>();
+  /** Receives that have taken room, and how much. */
+  readonly #holders = new Map<Parked, number>();
   readonly #parked = new Set<Parked>();
+  #heldBytes = 0;
+  /** Of late, a message had about so many bytes, or fewer. */
+  #messageBytes = MESSAGE_BYTES_GUESS;
 
   constructor(peer: SocketPeer, outboxBytes: () => number) {
     this.#peer = peer;
     this.#outboxBytes = outboxBytes;
   }
 
-  get available(): boolean {
-    const held = (this.#holders.size + 1) * RECEIVE_BYTES_MAX;
-    return held + this.#peer.bufferedBytes + this.#outboxBytes() <= ROOM_BYTES_MAX;
+  /** What a receive of up to `max` messages is to ask for, and to take. */
+  bytesFor(max: number): number {
+    const expected = max * this.#messageBytes;
+    return Math.min(RECEIVE_BYTES_MAX, Math.max(RECEIVE_BYTES_MIN, expected));
+  }
+
+  /** `count` messages came, of `bytes` together. */
+  note(bytes: number, count: number): void {
+    const mean = bytes / count;
+    const fading = this.#messageBytes - (this.#messageBytes - MESSAGE_BYTES_GUESS) / 64;
+    this.#messageBytes = Math.max(mean, fading);
+  }
+
+  hasRoom(bytes: number): boolean {
+    const ahead = this.#heldBytes + this.#peer.bufferedBytes + this.#outboxBytes();
+    return ahead === 0 || ahead + bytes <= ROOM_BYTES_MAX;
   }
 
   get parkedCount(): number {
@@ -41,15 +60,19 @@ export class Room {
   }
 
   /** False: there is none. */
-  take(holder: Parked): boolean {
+  take(holder: Parked, bytes: number): boolean {
     if (this.#holders.has(holder)) return true;
-    if (!this.available) return false;
-    this.#holders.add(holder);
+    if (!this.hasRoom(bytes)) return false;
+    this.#holders.set(holder, bytes);
+    this.#heldBytes += bytes;
     return true;
   }
 
   leave(holder: Parked): void {
+    const bytes = this.#holders.get(holder);
+    if (bytes === undefined) return;
     this.#holders.delete(holder);
+    this.#heldBytes -= bytes;
   }
 
   park(receive: Parked): void {
@@ -58,15 +81,16 @@ export class Room {
 
   forget(receive: Parked): void {
     this.#parked.delete(receive);
-    this.#holders.delete(receive);
+    this.leave(receive);
   }
 
   /** Lets those that are parked try again, the longest parked first, as far as there is room. */
   resume(): void {
+    if (this.#parked.size === 0) return;
     // One that is parked again meanwhile waits for the next time.
     const parked = [...this.#parked];
     for (const receive of parked) {
-      if (!this.available) return;
+      if (!this.hasRoom(RECEIVE_BYTES_MIN)) return;
       this.#parked.delete(receive);
       receive.resume();
     }

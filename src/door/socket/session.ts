@@ -198,6 +198,7 @@ export class Session {
     count: number,
   ): void {
     if (this.#closed) return;
+    if (count > 0) this.room.note(length, count);
     this.context.counters?.received(count);
     this.#announceSources(bytes, at, count);
     if (kind === FRAME.MESSAGES) this.#pending--;

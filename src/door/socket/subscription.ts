@@ -9,7 +9,6 @@ import type { MessageSink, PendingReceive } from '../../broker/native-service.ts
 import * as delivery from '../../wire/delivery.ts';
 import { CLOSE, CREDIT_MAX, FRAME, ProtocolViolation } from '../../wire/frame.ts';
 import { InHand } from './in-hand.ts';
-import { RECEIVE_BYTES_MAX } from './room.ts';
 import type { OpenSubscription, Session } from './session.ts';
 
 /** The most messages that one push holds, unless the subscriber asks for fewer. */
@@ -35,6 +34,8 @@ export class Subscription implements MessageSink, OpenSubscription {
   readonly #visibilityTimeoutMs: number | undefined;
   readonly #batchMax: number;
   #credit: number;
+  /** What the receive under way may bring, but for a single message that is larger. */
+  #bytesAsked = 0;
   /** A receive is under way; `#receive` may still be the one before. */
   #receiving = false;
   #receive: PendingReceive | undefined;
@@ -75,13 +76,16 @@ export class Subscription implements MessageSink, OpenSubscription {
       this.#end(new BrokerError('CAPSTAN_QUEUE_DOES_NOT_EXIST', detail));
       return;
     }
-    if (!this.#session.room.available) {
-      this.#session.room.park(this);
+    const { room } = this.#session;
+    const max = Math.min(this.#credit, this.#batchMax);
+    this.#bytesAsked = room.bytesFor(max);
+    if (!room.hasRoom(this.#bytesAsked)) {
+      room.park(this);
       return;
     }
     const options = {
-      max: Math.min(this.#credit, this.#batchMax),
-      bytesMax: RECEIVE_BYTES_MAX,
+      max,
+      bytesMax: this.#bytesAsked,
       waitMs: WAIT_MS_MAX,
       visibilityTimeoutMs: this.#visibilityTimeoutMs,
       attemptId: undefined,
@@ -103,7 +107,7 @@ export class Subscription implements MessageSink, OpenSubscription {
   }
 
   admit(): boolean {
-    return this.#session.room.take(this);
+    return this.#session.room.take(this, this.#bytesAsked);
   }
 
   withdraw(): void {
