@@ -1,5 +1,5 @@
-/* Frames of the native protocol, made and read with nothing but a msgpack library and PROTOCOL.md, as
- * somebody else's client would. */
+/* Frames of the native protocol, made and read with nothing but a msgpack library and
+ * PROTOCOL.md, as somebody else's client would. */
 
 import { decodeMulti, encode } from '@msgpack/msgpack';
 

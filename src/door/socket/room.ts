@@ -8,7 +8,8 @@ import type { SocketPeer } from './peer.ts';
 
 /** On their way to one client, together with what receives under way may bring. */
 export const ROOM_BYTES_MAX = 2 * 1024 * 1024;
-/** What one receive asks for at most, and takes room for at least; a single message may be larger. */
+/** What one receive asks for at most, and takes room for at least; a single message may be
+ *  larger. */
 export const RECEIVE_BYTES_MAX = 256 * 1024;
 const RECEIVE_BYTES_MIN = 16 * 1024;
 /** Until messages have shown how large they are. */

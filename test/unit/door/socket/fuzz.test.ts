@@ -75,7 +75,7 @@ const bytes = fc.oneof(
 );
 
 describe('any bytes at all', () => {
-  it('close at most the connection they came on, with a reason, and touch nothing else', async () => {
+  it('close at most the connection they came on, with a reason, and nothing else', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(bytes, { maxLength: 4 }), async (messages) => {
         const peer = new NativePeer(context);

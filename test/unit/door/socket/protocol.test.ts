@@ -29,12 +29,10 @@ const ROWS = PAGE.split('\n')
 /** The session at the end of the page, one WebSocket message each. */
 function session(): { from: string; bytes: Buffer }[] {
   const [, block] = /```hex\n([\s\S]*?)```/.exec(PAGE)!;
-  return block!
-    .split(/^(?=[<>])/m)
-    .map((text) => ({
-      from: text[0]!,
-      bytes: Buffer.from(text.slice(1).replaceAll(/\s/g, ''), 'hex'),
-    }));
+  return block!.split(/^(?=[<>])/m).map((text) => ({
+    from: text[0]!,
+    bytes: Buffer.from(text.slice(1).replaceAll(/\s/g, ''), 'hex'),
+  }));
 }
 
 let peer: NativePeer | undefined;
