@@ -78,7 +78,7 @@ class Sent implements SendResult {
   }
 
   get messageId(): string {
-    const id = this.#firstId.slice();
+    const id = Uint8Array.from(this.#firstId);
     const view = new DataView(id.buffer);
     view.setUint32(COUNTER_AT, view.getUint32(COUNTER_AT) + this.#index);
     return messageIdAt(id, 0);
@@ -99,7 +99,9 @@ export class SendGather extends Gather<SendResult[]> {
   #onSent(reader: FrameReader): void {
     reader.bytesField();
     if (reader.fieldLength !== MESSAGE_ID_BYTES) throw malformed('An id has 16 bytes.');
-    const firstId = reader.bytes.slice(reader.fieldAt, reader.fieldAt + MESSAGE_ID_BYTES);
+    const { bytes, fieldAt } = reader;
+    // A copy: on Node these bytes are a Buffer, whose `slice` is a view of what the socket lends.
+    const firstId = Uint8Array.from(bytes.subarray(fieldAt, fieldAt + MESSAGE_ID_BYTES));
     const firstSequence = reader.uint();
     for (const call of this.calls) {
       if (call.settled) continue;

@@ -168,8 +168,12 @@ describe('capstan send', () => {
   });
 
   it('gives results to programs', async () => {
-    const { json } = await done(['send', 'orders', 'a', '--json']);
-    expect(json).toEqual([{ messageId: expect.any(String), sequenceNumber: expect.any(Number) }]);
+    const { json } = await done(['send', 'orders', 'a', 'b', 'c', '--json']);
+    expect(json).toHaveLength(3);
+    const messages = await door.service.peek(door.service.findQueue('orders')!, 10);
+    expect(json).toEqual(
+      messages.map(({ messageId, sequenceNumber }) => ({ messageId, sequenceNumber })),
+    );
   });
 
   it('sets what is said of the messages', async () => {
