@@ -13,15 +13,16 @@ function hashKey(
   buffer: Buffer,
   at: number,
 ): void {
-  const { hash } = store;
-  let seed = Math.imul(queueId, 0x9e37_79b1) | 1;
-  if (perGroup) {
-    const group = entry.groupIdOffset(buffer, at);
-    hash.digest(buffer, group, group + buffer[at + entry.GROUP_BYTES_AT]!, seed);
-    seed = hash.a;
-  }
   const id = entry.deduplicationIdOffset(buffer, at);
-  hash.digest(buffer, id, id + buffer[at + entry.DEDUPLICATION_BYTES_AT]!, seed);
+  const end = id + buffer[at + entry.DEDUPLICATION_BYTES_AT]!;
+  const seed = Math.imul(queueId, 0x9e37_79b1);
+  // The group id lies right before the id. Its length tells the two apart, and is not 0.
+  if (perGroup) {
+    const groupBytes = buffer[at + entry.GROUP_BYTES_AT]!;
+    store.hash.digest(buffer, id - groupBytes, end, seed ^ groupBytes);
+  } else {
+    store.hash.digest(buffer, id, end, seed);
+  }
 }
 
 /** The window's entry for the id of the message at `at`, or NOT_FOUND; `store.hash` is its key. */

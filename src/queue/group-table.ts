@@ -210,6 +210,17 @@ export class GroupTable {
     this.#hintSlot = slot;
   }
 
+  /** Lets go of all messages of a group's list, and of those that lock it. */
+  clear(group: number): void {
+    const { words } = this;
+    const row = group * GROUP_WORDS;
+    words[row + HEAD] = 0;
+    words[row + TAIL] = 0;
+    words[row + LENGTH] = 0;
+    words[row + LOCKED] = 0;
+    if (this.#hintGroup === group) this.#hintGroup = 0;
+  }
+
   /** Takes a message out of its group's list. */
   unlink(group: number, slot: number): void {
     const { words } = this;

@@ -23,7 +23,6 @@ import {
   IN_RING,
   LENGTH,
   LOCKED,
-  TAIL,
   TOTAL,
 } from './group-table.ts';
 import { LiveRegions } from './live-regions.ts';
@@ -442,10 +441,7 @@ export class MessageStore {
       const row = group * GROUP_WORDS;
       if (words[row + HEAD] !== 0) this.#graves.push(words[row + HEAD]!);
       if (words[row + IN_RING] === 1) queue.leaveRing(this.groups, group);
-      words[row + HEAD] = 0;
-      words[row + TAIL] = 0;
-      words[row + LENGTH] = 0;
-      words[row + LOCKED] = 0;
+      this.groups.clear(group);
     });
     queue.visible = 0;
     queue.inFlight = 0;
