@@ -15,10 +15,23 @@ export function anchorClock(): ClockAnchor {
   return { wallMs: Date.now(), monotonicNs: process.hrtime.bigint() };
 }
 
+/** One sample would do, if nothing ever came between its two readings. */
+const SAMPLES = 16;
+
 /** A clock on `anchor`. `performance.now()` is used for reading because it allocates nothing;
- *  its origin differs from thread to thread, so it is tied to the anchor once. */
+ *  its origin differs from thread to thread, so it is tied to the anchor once. A thread that is
+ *  interrupted between two readings would be late for good, and a partition that is restarted
+ *  would end the visibility timeouts of its predecessor early: the tightest sample counts. */
 export function steadyClock(anchor: ClockAnchor): Clock {
-  const elapsedAtOriginMs = Number(process.hrtime.bigint() - anchor.monotonicNs) / 1e6;
-  const offsetMs = anchor.wallMs + elapsedAtOriginMs - performance.now();
+  let offsetMs = 0;
+  let tightestMs = Number.POSITIVE_INFINITY;
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    const before = performance.now();
+    const elapsedMs = Number(process.hrtime.bigint() - anchor.monotonicNs) / 1e6;
+    const after = performance.now();
+    if (after - before >= tightestMs) continue;
+    tightestMs = after - before;
+    offsetMs = anchor.wallMs + elapsedMs - (before + after) / 2;
+  }
   return () => Math.floor(performance.now() + offsetMs);
 }
