@@ -29,6 +29,9 @@ import { RestartIntensity } from './restart-intensity.ts';
 const WORKER_URL = new URL('../partition/partition-worker.js', import.meta.url);
 /** A restart that follows a failure at once would find the same trouble. */
 const RESTART_DELAY_MS = 50;
+/** A thread that starts may take so many times longer for its first beat: it loads its code first, and
+ *  the machine may be busy with starting the others. */
+const START_PATIENCE = 4;
 
 export interface SupervisorOptions {
   readonly board: Board;
@@ -221,7 +224,9 @@ class PartitionChild {
     const beat = this.#options.board.heartbeat(this.#partition);
     this.#misses = beat === this.#lastBeat ? this.#misses + 1 : 0;
     this.#lastBeat = beat;
-    if (this.#misses < missesMax) return;
+    const state = this.#options.board.state(this.#partition);
+    const starting = state === 'starting' || state === 'restarting';
+    if (this.#misses < (starting ? missesMax * START_PATIENCE : missesMax)) return;
     this.#misses = 0;
     this.#failure = { code: 'CAPSTAN_TIMEOUT', message: 'no heartbeat: the thread hangs' };
     this.#terminate();
