@@ -37,6 +37,11 @@ interface MessageHistory {
   deletedAt: number;
 }
 
+/** A partition counts whole milliseconds, and reads its clock once a turn: what came in while a turn
+ *  was under way is taken up at the time that the turn began. A turn lasts milliseconds, unless the
+ *  machine has something else to do. */
+const CLOCK_GRAIN_MS = 100;
+
 /** More than this many sentences say nothing new. */
 const VIOLATIONS_MAX = 50;
 
@@ -115,12 +120,17 @@ function inventedOrChanged({ messageId, sent, received }: MessageHistory, sendin
     .map((each) => `invented: ${messageId} says "${each.key}"`);
 }
 
+/** The earliest that a message may be visible again. */
+function visibleAt({ from, visibilityMs }: Received): number {
+  return from + visibilityMs - CLOCK_GRAIN_MS;
+}
+
 /** Two deliveries of which neither can have come after the other's visibility had ended. */
 function heldTwice({ messageId, received }: MessageHistory): string[] {
   const violations: string[] = [];
   for (let i = 1; i < received.length; i++) {
     const [a, b] = [received[i - 1]!, received[i]!];
-    if (b.to < a.from + a.visibilityMs && a.to < b.from + b.visibilityMs) {
+    if (b.to < visibleAt(a) && a.to < visibleAt(b)) {
       violations.push(
         `held twice: ${a.key} (${messageId}) by ${a.consumer}, and by ${b.consumer} ` +
           `${Math.round(b.to - a.from)} ms after the first asked for it`,
@@ -199,7 +209,7 @@ function groupHeldTwice(group: string, members: readonly MessageHistory[]): stri
       consumer: each.consumer,
       order: each.order!,
       from: each.to,
-      to: Math.min(deletingAt, each.from + each.visibilityMs),
+      to: Math.min(deletingAt, visibleAt(each)),
     })),
   );
   holds.sort((a, b) => a.from - b.from);
