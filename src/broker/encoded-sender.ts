@@ -7,11 +7,11 @@ import type { Clock } from '../base/clock.ts';
 import { BrokerError, ERRORS, NO_ERROR } from '../base/errors.ts';
 import * as codec from '../command/command-codec.ts';
 import * as entry from '../command/message-entry.ts';
+import { partitionOfGroup } from '../command/placement.ts';
 import type { QueueDefinition } from '../command/queue-definition.ts';
 import { COUNTER_AT, type MessageIds } from './message-ids.ts';
 import type { EntryBlock, EntrySink } from './native-service.ts';
 import type { PartitionHandle, PendingRequest } from './partition-handle.ts';
-import { partitionOfGroup } from './placement.ts';
 import { refusal } from './requests.ts';
 
 /** What this half of a router takes from the other. */

@@ -17,6 +17,7 @@ import type { CatalogChange, Definitions } from '../catalog/definitions.ts';
 import type { Board } from '../command/board.ts';
 import * as codec from '../command/command-codec.ts';
 import type { OutgoingMessage } from '../command/message-entry.ts';
+import { textHash } from '../command/placement.ts';
 import type { QueueAttributes, QueueDefinition } from '../command/queue-definition.ts';
 import type { LinkDescriptor } from '../command/thread-protocol.ts';
 import type { Doorbell } from '../ring/doorbell.ts';
@@ -36,7 +37,6 @@ import type {
   ResultSink,
 } from './native-service.ts';
 import { PartitionHandle } from './partition-handle.ts';
-import { textHash } from './placement.ts';
 import { ReceiptBatches } from './receipt-batches.ts';
 import type { ReceiptCodec } from './receipt-handle.ts';
 import { QueueReceivers, type ReceiverContext } from './receivers.ts';

@@ -14,10 +14,10 @@ import {
 import * as codec from '../command/command-codec.ts';
 import { attributeBytes } from '../command/message-attributes.ts';
 import { encodeEntry, entryBytesBound, type OutgoingMessage } from '../command/message-entry.ts';
+import { contentDeduplicationId, partitionOfGroup } from '../command/placement.ts';
 import type { QueueDefinition } from '../command/queue-definition.ts';
 import type { MessageIds } from './message-ids.ts';
 import type { PartitionHandle } from './partition-handle.ts';
-import { contentDeduplicationId, partitionOfGroup } from './placement.ts';
 import { type Deferred, deferred, SendRequest, type SendSink } from './requests.ts';
 import type { SendOutcome } from './service.ts';
 

@@ -499,9 +499,13 @@ export class MessageStore {
 
   /** True when `slot` holds a living message whose entry lies at `position`. */
   isAt(slot: number, position: number): boolean {
+    return this.table.position(slot) === position && this.isAlive(slot);
+  }
+
+  /** True when `slot` holds a message that was not purged. */
+  isAlive(slot: number): boolean {
     const { table } = this;
     if (slot >= table.endSlot || table.state(slot) === FREE) return false;
-    if (table.position(slot) !== position) return false;
     return table.sequence(slot) > this.queueOf(slot).purgedUpTo;
   }
 

@@ -2,70 +2,99 @@
  * released: messages, with all that they have been through, and deduplication ids. */
 
 import * as record from './event-record.ts';
-import { beginRecord } from './event-record.ts';
+import { beginRecord, type Journal } from './event-record.ts';
+import type { MessageStore } from './message-store.ts';
 import { READY } from './message-table.ts';
 import type { QueueState } from './queue-state.ts';
 
 /** Where an entry's bytes are read from: a `Log`. */
-interface EntryReader {
+export interface EntryReader {
   read(position: number, length: number): void;
   readonly readBuffer: Buffer;
   readonly readOffset: number;
 }
 
 const DEDUP_ENTRIES_PER_RECORD = 1000;
-let copy = Buffer.alloc(0);
+/** Grows to the largest entry that was read. */
+let scratch = Buffer.alloc(0);
 
 /** Writes the message in `slot` anew, at the head. */
 export function relocate(state: QueueState, reader: EntryReader, slot: number): void {
   const { store, table, journal } = state;
-  const bytes = table.entryBytes(slot);
-  const queue = store.queueOf(slot);
-  // The claim below may take away what was read.
-  if (copy.length < bytes) copy = Buffer.alloc(bytes * 2);
-  reader.read(table.position(slot), bytes);
-  reader.readBuffer.copy(copy, 0, reader.readOffset, reader.readOffset + bytes);
+  const entryBytes = readEntry(store, reader, slot);
+  writeRelocation(journal, store, slot, slot, table.sequence(slot), entryBytes);
+  store.relocate(slot, journal.claimedPosition + record.RELOCATE_HEADER_BYTES);
+}
+
+/** The entry of the message in `slot`, out of the reach of later claims; until the next call. */
+export function readEntry(store: MessageStore, reader: EntryReader, slot: number): Buffer {
+  const bytes = store.table.entryBytes(slot);
+  if (scratch.length < bytes) scratch = Buffer.alloc(bytes * 2);
+  reader.read(store.table.position(slot), bytes);
+  reader.readBuffer.copy(scratch, 0, reader.readOffset, reader.readOffset + bytes);
+  return scratch.subarray(0, bytes);
+}
+
+/** Writes a RELOCATE record: the message in `slot` of `store` is from here on in `newSlot`, with the
+ *  sequence `newSequence`. */
+export function writeRelocation(
+  journal: Journal,
+  store: MessageStore,
+  slot: number,
+  newSlot: number,
+  newSequence: number,
+  entryBytes: Buffer,
+): void {
+  const { table } = store;
+  const { queueId, fifo } = store.queueOf(slot);
   const messageState = table.state(slot);
-  const flags = messageState | (queue.fifo ? record.FLAG_RELOCATE_FIFO : 0);
-  const length = record.RELOCATE_HEADER_BYTES + bytes;
-  const { queueId } = queue;
+  const flags = messageState | (fifo ? record.FLAG_RELOCATE_FIFO : 0);
+  const length = record.RELOCATE_HEADER_BYTES + entryBytes.length;
   const at = beginRecord(journal, length, record.RELOCATE, flags, 1, queueId, table.sentAt(slot));
   const { view, buffer } = journal;
   const deadline = messageState === READY ? 0 : store.heap.deadline(slot);
-  view.setFloat64(at + record.RELOCATE_SEQUENCE_AT, table.sequence(slot), true);
+  view.setFloat64(at + record.RELOCATE_SEQUENCE_AT, newSequence, true);
   view.setFloat64(at + record.RELOCATE_DEADLINE_AT, deadline, true);
   view.setFloat64(at + record.RELOCATE_FIRST_RECEIVED_AT, table.firstReceivedAt(slot), true);
   view.setFloat64(at + record.RELOCATE_LAST_RECEIVED_AT, table.lastReceivedAt(slot), true);
-  view.setUint32(at + record.RELOCATE_SLOT_AT, slot, true);
+  view.setUint32(at + record.RELOCATE_SLOT_AT, newSlot, true);
   view.setUint32(at + record.RELOCATE_COUNT_AT, table.receiveCount(slot), true);
   view.setUint32(at + record.RELOCATE_SOURCE_AT, table.source(slot), true);
   view.setUint32(at + record.RELOCATE_SOURCE_AT + 4, 0, true);
-  copy.copy(buffer, at + record.RELOCATE_HEADER_BYTES, 0, bytes);
-  store.relocate(slot, journal.claimedPosition + record.RELOCATE_HEADER_BYTES);
+  entryBytes.copy(buffer, at + record.RELOCATE_HEADER_BYTES);
 }
 
 /** Writes what the regions before `region` say beyond messages: the counters, and deduplication ids
  *  that have not ended. */
 export function replaceBefore(state: QueueState, region: number, now: number): void {
   const { store, journal } = state;
-  const at = beginRecord(journal, record.COUNTERS_BYTES, record.COUNTERS, 0, 0, 0, now);
-  journal.view.setFloat64(at + record.COUNTERS_SEQUENCE_AT, store.nextSequence, true);
+  writeCounters(journal, store.nextSequence, now);
   store.dedup.expire(now, Number.POSITIVE_INFINITY);
   const indexes: number[] = [];
   store.dedup.forEachUpTo(region - 1, (index) => indexes.push(index));
-  for (let from = 0; from < indexes.length; from += DEDUP_ENTRIES_PER_RECORD) {
-    writeDedup(state, indexes.slice(from, from + DEDUP_ENTRIES_PER_RECORD), now);
-  }
+  writeDeduplication(journal, store, indexes, now);
+  for (const index of indexes) store.dedup.setRegion(index, journal.currentRegion);
 }
 
-function writeDedup(state: QueueState, indexes: readonly number[], now: number): void {
-  const { store, journal } = state;
-  const count = indexes.length;
-  const length = record.HEADER_BYTES + count * record.DEDUP_ENTRY_BYTES;
-  const at = beginRecord(journal, length, record.DEDUP, 0, count, 0, now);
-  indexes.forEach((index, i) => {
-    const to = at + record.HEADER_BYTES + i * record.DEDUP_ENTRY_BYTES;
-    store.dedup.encode(index, journal.buffer, to);
-    store.dedup.setRegion(index, journal.currentRegion);
-  });
+export function writeCounters(journal: Journal, nextSequence: number, now: number): void {
+  const at = beginRecord(journal, record.COUNTERS_BYTES, record.COUNTERS, 0, 0, 0, now);
+  journal.view.setFloat64(at + record.COUNTERS_SEQUENCE_AT, nextSequence, true);
+}
+
+/** Writes entries of the deduplication window anew. */
+export function writeDeduplication(
+  journal: Journal,
+  store: MessageStore,
+  indexes: readonly number[],
+  now: number,
+): void {
+  for (let from = 0; from < indexes.length; from += DEDUP_ENTRIES_PER_RECORD) {
+    const part = indexes.slice(from, from + DEDUP_ENTRIES_PER_RECORD);
+    const length = record.HEADER_BYTES + part.length * record.DEDUP_ENTRY_BYTES;
+    const at = beginRecord(journal, length, record.DEDUP, 0, part.length, 0, now);
+    part.forEach((index, i) => {
+      const to = at + record.HEADER_BYTES + i * record.DEDUP_ENTRY_BYTES;
+      store.dedup.encode(index, journal.buffer, to);
+    });
+  }
 }

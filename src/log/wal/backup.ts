@@ -55,7 +55,11 @@ export function backupFolder(
   NODE_STORAGE.makeDirectory(to);
   const copier = new LogCopier(onProgress);
   for (let partition = 0; partition < metadata.partitions; partition++) {
-    copier.copy(partitionDirectory(from, partition), partitionDirectory(to, partition));
+    const { layout } = metadata;
+    copier.copy(
+      partitionDirectory(from, partition, layout),
+      partitionDirectory(to, partition, layout),
+    );
   }
   copier.copy(catalogDirectory(from), catalogDirectory(to));
   writeMetadata(to, metadata);

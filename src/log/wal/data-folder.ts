@@ -4,11 +4,11 @@
  * Invariant: a folder with `capstan.json` is complete; that file is made before all the others. */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { BrokerError } from '../../base/errors.ts';
 import { PARTITIONS_MAX } from '../../base/limits.ts';
-import { lockFolder } from './folder-lock.ts';
+import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { isMissing, NODE_STORAGE } from './storage.ts';
 import { writeWholeFile } from './whole-file.ts';
 
@@ -17,15 +17,18 @@ export const SECRET_BYTES = 32;
 
 const METADATA_NAME = 'capstan.json';
 const CATALOG_NAME = 'catalog';
-const PARTITION_NAME = /^partition-(\d{2,})$/;
+const PARTITION_NAME = /^partition-\d{2,}(?:\.layout-(\d+))?$/;
 
 export interface DataFolderOptions {
-  /** Of a new folder; one that exists keeps its own. */
+  /** Of a new folder; one that exists keeps its own until `relayout`. */
   readonly partitions: number;
 }
 
 export interface FolderMetadata {
   readonly partitions: number;
+  /** How often the folder has been given another number of partitions; in the names of their
+   *  directories, so that the old ones stay whole until the new ones are. */
+  readonly layout: number;
   /** Keys the receipt handles. */
   readonly secret: Uint8Array;
 }
@@ -34,6 +37,12 @@ export interface DataFolder extends FolderMetadata {
   readonly path: string;
   partitionDirectory(partition: number): string;
   readonly catalogDirectory: string;
+  /** The directories of the layout that `relayout` would settle on. */
+  nextPartitionDirectory(partition: number): string;
+  /** Has the folder's partitions be those of the next layout, whose logs are whole and on disk; the old
+   *  ones are removed. Receipts from before are void: they name places that are gone. Returns the
+   *  folder as it is now; this object is closed. */
+  relayout(partitions: number): DataFolder;
   /** Lets other processes open the folder. Idempotent. */
   close(): void;
 }
@@ -47,25 +56,50 @@ export function openDataFolder(path: string, options: DataFolderOptions): DataFo
   const lock = lockFolder(folder);
   try {
     const metadata = readMetadata(folder) ?? makeMetadata(folder, options.partitions);
-    let open = true;
-    return {
-      ...metadata,
-      path: folder,
-      partitionDirectory: (partition) => partitionDirectory(folder, partition),
-      catalogDirectory: catalogDirectory(folder),
-      close: () => {
-        if (open) lock.giveBack();
-        open = false;
-      },
-    };
+    removeOtherLayouts(folder, metadata.layout);
+    return lockedFolder(folder, metadata, lock);
   } catch (error) {
     lock.giveBack();
     throw error;
   }
 }
 
-export function partitionDirectory(folder: string, partition: number): string {
-  return join(folder, `partition-${String(partition).padStart(2, '0')}`);
+function lockedFolder(path: string, metadata: FolderMetadata, lock: FolderLock): DataFolder {
+  const { layout } = metadata;
+  let open = true;
+  return {
+    ...metadata,
+    path,
+    partitionDirectory: (partition) => partitionDirectory(path, partition, layout),
+    catalogDirectory: catalogDirectory(path),
+    nextPartitionDirectory: (partition) => partitionDirectory(path, partition, layout + 1),
+    relayout: (partitions) => {
+      open = false;
+      const secret = new Uint8Array(randomBytes(SECRET_BYTES));
+      const changed = { partitions, layout: layout + 1, secret };
+      writeMetadata(path, changed);
+      removeOtherLayouts(path, changed.layout);
+      return lockedFolder(path, changed, lock);
+    },
+    close: () => {
+      if (open) lock.giveBack();
+      open = false;
+    },
+  };
+}
+
+/** Removes the directories of layouts that are no longer, or were never finished. */
+function removeOtherLayouts(folder: string, layout: number): void {
+  for (const name of readdirSync(folder)) {
+    const match = PARTITION_NAME.exec(name);
+    if (match === null || Number(match[1] ?? 0) === layout) continue;
+    rmSync(join(folder, name), { recursive: true });
+  }
+}
+
+export function partitionDirectory(folder: string, partition: number, layout: number): string {
+  const name = `partition-${String(partition).padStart(2, '0')}`;
+  return join(folder, layout === 0 ? name : `${name}.layout-${layout}`);
 }
 
 export function catalogDirectory(folder: string): string {
@@ -110,30 +144,34 @@ function decodeMetadata(path: string, text: string): FolderMetadata {
     throw damaged(error);
   }
   if (typeof content !== 'object' || content === null) throw damaged();
-  const { format, partitions, secret } = content as Record<string, unknown>;
+  const { format, partitions, layout = 0, secret } = content as Record<string, unknown>;
   if (typeof format !== 'number') throw damaged();
   if (format > FOLDER_FORMAT_VERSION) {
     const detail = `${path} says format ${format}; this is for ${FOLDER_FORMAT_VERSION}.`;
     throw new BrokerError('CAPSTAN_FORMAT_UNSUPPORTED', detail);
   }
   if (typeof partitions !== 'number' || typeof secret !== 'string') throw damaged();
+  if (typeof layout !== 'number' || !Number.isInteger(layout) || layout < 0) throw damaged();
   const bytes = Buffer.from(secret, 'hex');
   const possible = Number.isInteger(partitions) && partitions >= 1 && partitions <= PARTITIONS_MAX;
   if (!possible || bytes.length !== SECRET_BYTES) throw damaged();
-  return { partitions, secret: new Uint8Array(bytes) };
+  return { partitions, layout, secret: new Uint8Array(bytes) };
 }
 
 function makeMetadata(folder: string, partitions: number): FolderMetadata {
-  const metadata = { partitions, secret: new Uint8Array(randomBytes(SECRET_BYTES)) };
+  const secret = new Uint8Array(randomBytes(SECRET_BYTES));
+  const metadata = { partitions, layout: 0, secret };
   writeMetadata(folder, metadata);
   return metadata;
 }
 
 /** Makes `folder` a data folder. */
-export function writeMetadata(folder: string, { partitions, secret }: FolderMetadata): void {
+export function writeMetadata(folder: string, metadata: FolderMetadata): void {
+  const { partitions, layout, secret } = metadata;
   const content = {
     format: FOLDER_FORMAT_VERSION,
     partitions,
+    layout,
     secret: Buffer.from(secret).toString('hex'),
   };
   writeWholeFile(join(folder, METADATA_NAME), `${JSON.stringify(content, undefined, 2)}\n`);

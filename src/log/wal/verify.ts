@@ -43,8 +43,8 @@ export function logDirectories(path: string): string[] {
   const folder = resolve(path);
   if (isDataFolder(folder)) {
     requireUnlocked(folder);
-    const { partitions } = readMetadata(folder)!;
-    const all = Array.from({ length: partitions }, (_, i) => partitionDirectory(folder, i));
+    const { partitions, layout } = readMetadata(folder)!;
+    const all = Array.from({ length: partitions }, (_, i) => partitionDirectory(folder, i, layout));
     return [catalogDirectory(folder), ...all].filter((each) => existsSync(each));
   }
   if (existsSync(folder) && listLog(NODE_STORAGE, folder).segments.length > 0) {

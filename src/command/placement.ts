@@ -2,7 +2,7 @@
  * is sending at the time. */
 
 import { createHash } from 'node:crypto';
-import type { QueueDefinition } from '../command/queue-definition.ts';
+import type { QueueDefinition } from './queue-definition.ts';
 
 /** A hash of `text` for placement and identity of attempts: a whole number, 1 .. 2^52. Stable for
  *  ever: a group's messages must find their group after a restart. */

@@ -1,0 +1,140 @@
+/* From the logs of one number of partitions to those of another: every living message is written anew
+ * to the partition where its queue would put it now. Runs on a thread of its own, before any
+ * partition does; changes nothing of what it reads.
+ *
+ * Messages of one group keep their order, because they come from one log and go to one log, in order
+ * of their sequence. Visibility deadlines, receive counts and deduplication ids are kept. Receipts are
+ * not: they name slots of the old partitions. */
+
+import { assert } from '../base/assert.ts';
+import { utf8Text } from '../base/bytes.ts';
+import { LOG_COMMIT_BYTES_MAX } from '../base/limits.ts';
+import * as entry from '../command/message-entry.ts';
+import { partitionOfGroup } from '../command/placement.ts';
+import type { QueueDefinition, QueueSettings } from '../command/queue-definition.ts';
+import type { LogSettings } from '../command/thread-protocol.ts';
+import type { Log } from '../log/log.ts';
+import { openWal } from '../log/wal/wal.ts';
+import { MessageStore } from '../queue/message-store.ts';
+import {
+  readEntry,
+  writeCounters,
+  writeDeduplication,
+  writeRelocation,
+} from '../queue/relocation.ts';
+import { replayRecord } from '../queue/replay.ts';
+
+export interface RepartitionOrder {
+  readonly from: readonly LogSettings[];
+  /** Of logs that do not exist yet. */
+  readonly to: readonly LogSettings[];
+  readonly definitions: readonly QueueDefinition[];
+  readonly settings: readonly QueueSettings[];
+  readonly now: number;
+}
+
+/** One of the old partitions. */
+interface Source {
+  readonly store: MessageStore;
+  readonly log: Log;
+  /** Of its living messages, in order of their sequences. */
+  readonly slots: Uint32Array;
+  /** Index in `slots` of the next one to move. */
+  next: number;
+}
+
+/** One of the new partitions. */
+interface Target {
+  readonly log: Log;
+  nextSlot: number;
+  nextSequence: number;
+}
+
+/** Writes the logs of `order.to`, whole and on disk. Returns how many messages they hold. */
+export async function repartition(order: RepartitionOrder): Promise<number> {
+  const sources = order.from.map((settings) => openSource(settings, order.settings));
+  const sequence = Math.max(1, ...sources.map(({ store }) => store.nextSequence));
+  const targets = order.to.map(
+    (settings): Target => ({
+      log: openWal(settings, () => assert(false, 'the new logs are empty')).log,
+      nextSlot: 1,
+      nextSequence: sequence,
+    }),
+  );
+  const definitions = new Map(order.definitions.map((each) => [each.queueId, each]));
+  let moved = 0;
+  for (let source = earliest(sources); source !== undefined; source = earliest(sources)) {
+    const slot = source.slots[source.next++]!;
+    const definition = definitions.get(source.store.queueOf(slot).queueId)!;
+    const bytes = readEntry(source.store, source.log, slot);
+    const target = targets[placeOf(definition, bytes, targets.length, moved)]!;
+    commitIfLarge(target.log);
+    const { nextSlot, nextSequence } = target;
+    writeRelocation(target.log, source.store, slot, nextSlot, nextSequence, bytes);
+    target.nextSlot++;
+    target.nextSequence++;
+    moved++;
+  }
+  for (const { log, nextSequence } of targets) finish(log, nextSequence, sources, order.now);
+  for (const { log } of [...sources, ...targets]) await log.close();
+  return moved;
+}
+
+function openSource(settings: LogSettings, queues: readonly QueueSettings[]): Source {
+  const store = new MessageStore(settings.segmentBytes);
+  for (const each of queues) store.define(each);
+  const { log } = openWal(settings, (buffer, view, at, _length, position) =>
+    replayRecord(store, buffer, view, at, position),
+  );
+  const { table } = store;
+  const slots = new Uint32Array(table.count);
+  let count = 0;
+  for (let slot = 1; slot < table.endSlot; slot++) {
+    if (store.isAlive(slot) && store.queueOf(slot).defined) slots[count++] = slot;
+  }
+  const living = slots.subarray(0, count).sort((a, b) => table.sequence(a) - table.sequence(b));
+  return { store, log, slots: living, next: 0 };
+}
+
+/** The source whose next message was sent first; undefined when all are done. */
+function earliest(sources: readonly Source[]): Source | undefined {
+  let first: Source | undefined;
+  let firstSentAt = Number.POSITIVE_INFINITY;
+  for (const source of sources) {
+    if (source.next === source.slots.length) continue;
+    const sentAt = source.store.table.sentAt(source.slots[source.next]!);
+    if (first !== undefined && sentAt >= firstSentAt) continue;
+    first = source;
+    firstSentAt = sentAt;
+  }
+  return first;
+}
+
+/** The new partition of a message; those without a group are dealt out in turn. */
+function placeOf(
+  definition: QueueDefinition,
+  entryBytes: Buffer,
+  partitions: number,
+  turn: number,
+): number {
+  const length = entryBytes[entry.GROUP_BYTES_AT]!;
+  if (length === 0) return turn % partitions;
+  const at = entry.groupIdOffset(entryBytes, 0);
+  return partitionOfGroup(definition, utf8Text(entryBytes, at, at + length), partitions);
+}
+
+function commitIfLarge(log: Log): void {
+  if (log.uncommittedBytes < LOG_COMMIT_BYTES_MAX) return;
+  assert(log.commit() === undefined, 'the log on local disk is durable when commit returns');
+}
+
+function finish(log: Log, nextSequence: number, sources: readonly Source[], now: number): void {
+  writeCounters(log, nextSequence, now);
+  for (const { store } of sources) {
+    const indexes: number[] = [];
+    store.dedup.expire(now, Number.POSITIVE_INFINITY);
+    store.dedup.forEachUpTo(Number.POSITIVE_INFINITY, (index) => indexes.push(index));
+    // An entry does not say which queue it is of: each partition gets all of them.
+    writeDeduplication(log, store, indexes, now);
+  }
+}
