@@ -47,7 +47,8 @@ const ARROWS: Readonly<Record<string, { parts: readonly string[]; packages: read
   };
 
 /** Who may know that a log is a file: those that open one, and those that look after it. */
-const KNOWS_THE_WAL = /^src\/(log|cli)\/|^src\/broker\/(broker|maintenance)|-worker\.ts$/;
+const KNOWS_THE_WAL =
+  /^src\/(log|cli)\/|^src\/broker\/(broker|maintenance|relayout)|-worker\.ts$|\/repartition\.ts$/;
 
 const SOURCE = filesUnder('src', '.ts');
 const TESTS = filesUnder('test', '.ts');

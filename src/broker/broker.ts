@@ -27,7 +27,7 @@ import {
 } from '../command/board.ts';
 import type { FaultKind } from '../command/command-codec.ts';
 import type { QueueSettings } from '../command/queue-definition.ts';
-import type { LinkDescriptor } from '../command/thread-protocol.ts';
+import type { LinkDescriptor, LogSettings } from '../command/thread-protocol.ts';
 import { type DataFolder, openDataFolder } from '../log/wal/data-folder.ts';
 import { openWal } from '../log/wal/wal.ts';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.ts';
@@ -36,6 +36,7 @@ import { Maintenance } from './maintenance.ts';
 import { MoveTaskRunner } from './move-task-runner.ts';
 import type { NativeService } from './native-service.ts';
 import { ReceiptCodec } from './receipt-handle.ts';
+import { relayoutFolder } from './relayout.ts';
 import { RouterPort, type RouterStart } from './remote-router.ts';
 import { Router } from './router.ts';
 import { Supervisor } from './supervisor.ts';
@@ -51,7 +52,8 @@ const STOP_PATIENCE_MS = 10_000;
 export interface BrokerOptions {
   /** The data folder; made if it does not exist. */
   readonly data: string;
-  /** Of a new data folder; one that exists keeps its own. Default: one per core. */
+  /** A data folder that has another number is laid out anew. Undefined: its own; one per core in a
+   *  new one. */
   readonly partitions?: number | undefined;
   readonly durability?: Durability | undefined;
   /** Routers besides the main thread's: one per door. */
@@ -96,7 +98,7 @@ export class Broker {
   /** Opens the data folder and starts the partitions. Resolves when all of them run.
    *  Rejects CAPSTAN_DATA_FOLDER_LOCKED, CAPSTAN_FORMAT_UNSUPPORTED, CAPSTAN_PARTITION_FAILED. */
   static async open(options: BrokerOptions): Promise<Broker> {
-    const broker = Broker.prepare(options);
+    const broker = await Broker.prepare(options);
     try {
       await broker.start();
     } catch (error) {
@@ -106,13 +108,17 @@ export class Broker {
     return broker;
   }
 
-  /** Opens the data folder and the catalog; no partition runs before `start`. */
-  static prepare(options: BrokerOptions): Broker {
+  /** Opens the data folder and the catalog; no partition runs before `start`. A folder that has
+   *  another number of partitions than is asked for is laid out anew first. */
+  static async prepare(options: BrokerOptions): Promise<Broker> {
     const partitions = options.partitions ?? availableParallelism();
     requireWithin('partitions', partitions, PARTITIONS_MAX);
     requireWithin('doors', 1 + (options.remoteRouters ?? 0), ROUTERS_MAX);
-    const folder = openDataFolder(options.data, { partitions });
+    let folder = openDataFolder(options.data, { partitions });
     try {
+      if (options.partitions !== undefined && partitions !== folder.partitions) {
+        folder = await relayout(folder, partitions, options);
+      }
       return new Broker(options, folder);
     } catch (error) {
       folder.close();
@@ -134,7 +140,7 @@ export class Broker {
     this.#links = Array.from({ length: folder.partitions });
     this.#missedChanges = Array.from({ length: folder.partitions });
     this.#maintenance = new Maintenance(options.logger);
-    this.#catalog = this.#openCatalog();
+    this.#catalog = openCatalog(folder, options, (change) => this.#publish(change));
     this.#definitions = this.#catalog.definitions;
     this.#moves = this.#makeMoveTaskRunner(clock);
     const owner = new CatalogOwner(this.#catalog, this.#moves, clock);
@@ -148,27 +154,7 @@ export class Broker {
       doorbell: new Doorbell(this.#doorbells[MAIN_ROUTER]!),
       catalog: owner,
     });
-    this.#supervisor = this.#makeSupervisor(durability);
-  }
-
-  #openCatalog(): Catalog {
-    const { logger, strictWaits = false } = this.#options;
-    return new Catalog({
-      logger,
-      strictWaits,
-      onChange: (change) => this.#publish(change),
-      openLog: (replay) =>
-        openWal(
-          {
-            directory: this.#folder.catalogDirectory,
-            segmentBytes: CATALOG_SEGMENT_BYTES,
-            windowBytes: CATALOG_SEGMENT_BYTES,
-            // Definitions are few, and everything hangs on them: always synced.
-            durability: { mode: 'fsync' },
-          },
-          replay,
-        ).log,
-    });
+    this.#supervisor = this.#makeSupervisor();
   }
 
   #makeMoveTaskRunner(clock: Clock): MoveTaskRunner {
@@ -186,7 +172,7 @@ export class Broker {
     });
   }
 
-  #makeSupervisor(durability: Durability): Supervisor {
+  #makeSupervisor(): Supervisor {
     const { options, folder } = { options: this.#options, folder: this.#folder };
     return new Supervisor(
       {
@@ -194,12 +180,7 @@ export class Broker {
         boardDescriptor: this.#boardDescriptor,
         clock: this.#clockAnchor,
         routerDoorbells: this.#doorbells,
-        logOf: (partition) => ({
-          directory: folder.partitionDirectory(partition),
-          segmentBytes: options.segmentBytes ?? LOG_SEGMENT_BYTES_DEFAULT,
-          windowBytes: options.windowBytes ?? LOG_WINDOW_BYTES_DEFAULT,
-          durability,
-        }),
+        logOf: (partition) => logSettings(folder.partitionDirectory(partition), options),
         settings: () => this.#allSettings(),
         heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? HEARTBEAT_TIMEOUT_MS_DEFAULT,
         faults: options.faults ?? false,
@@ -358,6 +339,58 @@ export class Broker {
     for (const port of this.#ports) port.close();
     await this.#maintenance.close();
     this.#folder.close();
+  }
+}
+
+function logSettings(directory: string, options: BrokerOptions): LogSettings {
+  const { segmentBytes, windowBytes, durability } = options;
+  return {
+    directory,
+    segmentBytes: segmentBytes ?? LOG_SEGMENT_BYTES_DEFAULT,
+    windowBytes: windowBytes ?? LOG_WINDOW_BYTES_DEFAULT,
+    durability: durability ?? { mode: 'fsync' },
+  };
+}
+
+function openCatalog(
+  folder: DataFolder,
+  { logger, strictWaits = false }: BrokerOptions,
+  onChange: (change: CatalogChange) => Promise<void>,
+): Catalog {
+  const settings = {
+    directory: folder.catalogDirectory,
+    segmentBytes: CATALOG_SEGMENT_BYTES,
+    windowBytes: CATALOG_SEGMENT_BYTES,
+    // Definitions are few, and everything hangs on them: always synced.
+    durability: { mode: 'fsync' },
+  } as const;
+  return new Catalog({
+    logger,
+    strictWaits,
+    onChange,
+    openLog: (replay) => openWal(settings, replay).log,
+  });
+}
+
+async function relayout(
+  folder: DataFolder,
+  partitions: number,
+  options: BrokerOptions,
+): Promise<DataFolder> {
+  const { logger } = options;
+  const catalog = openCatalog(folder, options, () => Promise.resolve());
+  try {
+    const { definitions } = catalog;
+    const logIn = (directory: string) => logSettings(directory, options);
+    return await relayoutFolder(folder, {
+      partitions,
+      definitions,
+      logIn,
+      now: Date.now(),
+      logger,
+    });
+  } finally {
+    await catalog.close();
   }
 }
 

@@ -71,7 +71,10 @@ export function addServeOptions(command: Command): Command {
     new Option('-d, --data <dir>', 'the data folder; made if it does not exist')
       .default('./data')
       .env('CAPSTAN_DATA'),
-    new Option('--partitions <count>', 'of a new data folder (default: one per core)')
+    new Option(
+      '--partitions <count>',
+      'lays an existing folder out anew (default: its own; one per core in a new one)',
+    )
       .argParser(whole(1, PARTITIONS_MAX))
       .env('CAPSTAN_PARTITIONS'),
     new Option('--doors <count>', 'threads that talk to clients')

@@ -56,7 +56,7 @@ async function run(
 ): Promise<void> {
   const { host, port, data, partitions, durability, memory, publicUrl, strictWaits } = options;
   const { version } = context;
-  const broker = Broker.prepare({
+  const broker = await Broker.prepare({
     data,
     partitions,
     durability: memory ? { mode: 'none' } : durability,

@@ -1,6 +1,6 @@
 /* Gives the oldest regions of the log back: at once when nothing in them is needed any more; else,
- * when the log has grown far beyond what lives in it, by copying the stragglers to the head first. A
- * little of it is done in each turn. Owned by the partition's thread. */
+ * when the log has grown far beyond what lives in it, by copying the stragglers to the head first.
+ * A little of it is done in each turn. Owned by the partition's thread. */
 
 import { assert } from '../base/assert.ts';
 import * as entry from '../command/message-entry.ts';

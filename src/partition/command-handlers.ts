@@ -1,8 +1,8 @@
 /* What each command does: read it where it lies in the request ring, let the state decide, and
  * write the reply where it will lie in the reply ring. Runs on the partition's thread.
  *
- * The reply is written before the commit and published after it. No command is taken up before there
- * is room for the largest reply that any can have, so a handler's own claim cannot fail. */
+ * The reply is written before the commit and published after it. No command is taken up before
+ * there is room for the largest reply that any can have, so a handler's own claim cannot fail. */
 
 import { decode } from '@msgpack/msgpack';
 import { assert } from '../base/assert.ts';

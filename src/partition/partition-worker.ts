@@ -1,5 +1,6 @@
 /* Entry of a partition's thread: recover from the log, announce, then turn after turn until the
- * supervisor asks to stop. Whatever goes wrong ends the thread; recovery and restart are one path. */
+ * supervisor asks to stop. Whatever goes wrong ends the thread; recovery and restart are one
+ * path. */
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';

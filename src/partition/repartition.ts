@@ -1,10 +1,10 @@
-/* From the logs of one number of partitions to those of another: every living message is written anew
- * to the partition where its queue would put it now. Runs on a thread of its own, before any
+/* From the logs of one number of partitions to those of another: every living message is written
+ * anew to the partition where its queue would put it now. Runs on a thread of its own, before any
  * partition does; changes nothing of what it reads.
  *
- * Messages of one group keep their order, because they come from one log and go to one log, in order
- * of their sequence. Visibility deadlines, receive counts and deduplication ids are kept. Receipts are
- * not: they name slots of the old partitions. */
+ * Messages of one group keep their order, because they come from one log and go to one log, in
+ * order of their sequence. Visibility deadlines, receive counts and deduplication ids are kept.
+ * Receipts are not: they name slots of the old partitions. */
 
 import { assert } from '../base/assert.ts';
 import { utf8Text } from '../base/bytes.ts';

@@ -62,8 +62,8 @@ export class DedupWindow {
     }
   }
 
-  /** Adds an entry, or takes the place of the one with the same key: it has ended, or the log tells of
-   *  it twice. */
+  /** Adds an entry, or takes the place of the one with the same key: it has ended, or the log tells
+   *  of it twice. */
   add(
     a: number,
     b: number,

@@ -1,6 +1,6 @@
-/* Records without what a replay has no use for: the bodies of messages. A digested SEND or RELOCATE is
- * laid out as the record is, but of each entry only the header, the group id and the deduplication
- * id are left; the header still says how long the entry is in the log. Pure. */
+/* Records without what a replay has no use for: the bodies of messages. A digested SEND or RELOCATE
+ * is laid out as the record is, but of each entry only the header, the group id and the
+ * deduplication id are left; the header still says how long the entry is in the log. Pure. */
 
 import * as entry from '../command/message-entry.ts';
 import * as record from './event-record.ts';
@@ -14,8 +14,8 @@ export function digestedEntryBytes(buffer: Uint8Array, at: number): number {
   );
 }
 
-/** Writes the digest of the record of `length` bytes at `at` to `to` and returns its length, which is
- *  never more. */
+/** Writes the digest of the record of `length` bytes at `at` to `to` and returns its length, which
+ *  is never more. */
 export function digestRecord(
   source: Buffer,
   view: DataView,

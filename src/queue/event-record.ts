@@ -7,7 +7,8 @@
  *   | kind | flags | count | queue id | at, f64  | ...
  *   +------+-------+-------+----------+----------+------
  *
- *   1 SEND        16 first sequence f64 | 24 the queue's delay, ms u32 | 28 slots' room u16 | 30 - |
+ *   1 SEND        16 first sequence f64 | 24 the queue's delay, ms u32 | 28 slots' room u16 | 30 -
+ *   |
  *                 32 slots u32, `room` of them | entries, see message-entry.ts, `count` of them
  *                 flags: 1 FIFO, 2 deduplication per group
  *   2 RECEIVE     16 visible again at f64 | 24 attempt f64 | 32 refs, `count` of them
@@ -17,9 +18,10 @@
  *                 `queue id` is where they go; flags: 1 they are new there (sent `at`)
  *   6 PURGE       16: every message of the queue is gone
  *   7 DROP        16: so is the queue
- *   8 RELOCATE    16 sequence f64 | 24 deadline f64 | 32 first received f64 | 40 last received f64 |
- *                 48 slot u32 | 52 receive count u32 | 56 source u32 | 60 - | 64 entry; `at`: sent at;
- *                 flags: the message's state in the low 3 bits, 8 FIFO
+ *   8 RELOCATE    16 sequence f64 | 24 deadline f64 | 32 first received f64 | 40 last received f64
+ *   |
+ *                 48 slot u32 | 52 receive count u32 | 56 source u32 | 60 - | 64 entry; `at`: sent
+ *                 at; flags: the message's state in the low 3 bits, 8 FIFO
  *   9 COUNTERS    16 next sequence f64
  *  10 DEDUP       16 entries of 48 bytes, see dedup-window.ts
  *

@@ -1,11 +1,11 @@
-/* The messages of a partition and where each of them stands: the steps of which every change is made,
- * whether it is decided now or read from the log. Pure: no I/O, no clock. Owned by the partition's
- * thread.
+/* The messages of a partition and where each of them stands: the steps of which every change is
+ * made, whether it is decided now or read from the log. Pure: no I/O, no clock. Owned by the
+ * partition's thread.
  *
- * Invariants: a message is in exactly one list: that of its group (READY, and DELAYED on a FIFO queue)
- * or that of its queue's hidden ones (all others); it is in the heap exactly if it is not READY; a
- * group is in its queue's ring exactly if something can be received from it. A message whose
- * sequence is not above its queue's `purgedUpTo` is dead: it is in no list but a grave's. */
+ * Invariants: a message is in exactly one list: that of its group (READY, and DELAYED on a FIFO
+ * queue) or that of its queue's hidden ones (all others); it is in the heap exactly if it is not
+ * READY; a group is in its queue's ring exactly if something can be received from it. A message
+ * whose sequence is not above its queue's `purgedUpTo` is dead: it is in no list but a grave's. */
 
 import { Hash128 } from '../base/hash.ts';
 import * as entry from '../command/message-entry.ts';
@@ -331,8 +331,8 @@ export class MessageStore {
     this.#show(target, joined, slot);
   }
 
-  /** Puts a READY message of a standard queue behind the others of its group. A FIFO group keeps its
-   *  order. */
+  /** Puts a READY message of a standard queue behind the others of its group. A FIFO group keeps
+   *  its order. */
   putLast(queue: Queue, slot: number): void {
     if (queue.fifo) return;
     this.#detach(queue, slot);
@@ -360,8 +360,8 @@ export class MessageStore {
 
   // Time.
 
-  /** Takes up the message whose deadline is the earliest and has passed. Returns its slot when it has
-   *  been received as often as it may, and nothing else was done; else 0. */
+  /** Takes up the message whose deadline is the earliest and has passed. Returns its slot when it
+   *  has been received as often as it may, and nothing else was done; else 0. */
   passDeadline(now: number): number {
     const { heap, table } = this;
     const slot = heap.earliestSlot;

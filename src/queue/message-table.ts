@@ -100,7 +100,8 @@ export class MessageTable {
     return this.#end++;
   }
 
-  /** Takes the slot that the log names. Until `freeListLost` is mended, nothing may be allocated. */
+  /** Takes the slot that the log names. Until `freeListLost` is mended, nothing may be
+   *  allocated. */
   place(slot: number): void {
     assert(slot > 0 && slot < ROWS_MAX, 'a slot in the log is a slot');
     this.#reserve(slot + 1);

@@ -9,8 +9,8 @@ import type { Queue } from './queue.ts';
 /** Groups and hidden messages that one look visits, at most: it must not hold up the partition. */
 const VISITED_MAX = 10_000;
 
-/** Writes up to `max` slots of the queue's messages into `into`, those sent first coming first, as far
- *  as their entries and headers fit `bytesMax` (the first always does). Returns how many. */
+/** Writes up to `max` slots of the queue's messages into `into`, those sent first coming first, as
+ *  far as their entries and headers fit `bytesMax` (the first always does). Returns how many. */
 export function peekAt(
   store: MessageStore,
   queue: Queue,

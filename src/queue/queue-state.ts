@@ -86,8 +86,8 @@ export class QueueState {
     for (const queue of [...this.store.queues()]) if (!queue.defined) this.drop(queue.queueId, now);
   }
 
-  /** Moves up to `max` visible messages of a dead-letter queue: to `destinationId`, or with 0 each to
-   *  the queue it came from. */
+  /** Moves up to `max` visible messages of a dead-letter queue: to `destinationId`, or with 0 each
+   *  to the queue it came from. */
   move(sourceId: number, destinationId: number, max: number, now: number): void {
     const { store, table } = this.#ledger;
     const result = this.moveResult;

@@ -1,5 +1,5 @@
-/* What receipts are good for: deletes and visibility changes. Each receipt is held against the message
- * as it stands. Owned by the partition's thread. */
+/* What receipts are good for: deletes and visibility changes. Each receipt is held against the
+ * message as it stands. Owned by the partition's thread. */
 
 import { ERRORS, NO_ERROR } from '../base/errors.ts';
 import { BATCH_ENTRIES_MAX, VISIBILITY_TIMEOUT_MS_MAX } from '../base/limits.ts';

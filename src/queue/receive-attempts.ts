@@ -1,5 +1,5 @@
-/* Receives of FIFO queues that named an attempt: a repeat within five minutes gets the same messages.
- * Few clients name one, so these are objects. Owned by the partition's thread. Rule: SQS
+/* Receives of FIFO queues that named an attempt: a repeat within five minutes gets the same
+ * messages. Few clients name one, so these are objects. Owned by the partition's thread. Rule: SQS
  * ReceiveRequestAttemptId. */
 
 import { DEDUPLICATION_WINDOW_MS } from '../base/limits.ts';

@@ -13,7 +13,8 @@ import type { AttemptedMessage } from './receive-attempts.ts';
 
 const QUEUE_DOES_NOT_EXIST = ERRORS.CAPSTAN_QUEUE_DOES_NOT_EXIST.number;
 const OVER_LIMIT = ERRORS.CAPSTAN_OVER_LIMIT.number;
-/** Messages that one receive may find expired or exhausted before it gives up for the time being. */
+/** Messages that one receive may find expired or exhausted before it gives up for the time
+ *  being. */
 const CLEARED_PER_RECEIVE_MAX = 10_000;
 const NO_ATTEMPT = 0;
 
@@ -30,8 +31,8 @@ export class Receiving {
     this.#ledger = ledger;
   }
 
-  /** Delivers up to `max` messages whose entries and headers fit `bytesMax` (one always does). Returns
-   *  how many, in `slots`; or an error's number, negative. */
+  /** Delivers up to `max` messages whose entries and headers fit `bytesMax` (one always does).
+   *  Returns how many, in `slots`; or an error's number, negative. */
   receive(
     queueId: number,
     max: number,

@@ -35,8 +35,8 @@ export function readEntry(store: MessageStore, reader: EntryReader, slot: number
   return scratch.subarray(0, bytes);
 }
 
-/** Writes a RELOCATE record: the message in `slot` of `store` is from here on in `newSlot`, with the
- *  sequence `newSequence`. */
+/** Writes a RELOCATE record: the message in `slot` of `store` is from here on in `newSlot`, with
+ *  the sequence `newSequence`. */
 export function writeRelocation(
   journal: Journal,
   store: MessageStore,

@@ -107,8 +107,8 @@ export class Sending {
     return to;
   }
 
-  /** Each entry is looked up in the deduplication window, and only those that are new are written. The
-   *  record is claimed for all of them; what duplicates leave is unused. */
+  /** Each entry is looked up in the deduplication window, and only those that are new are written.
+   *  The record is claimed for all of them; what duplicates leave is unused. */
   #sendFifo(
     queue: Queue,
     source: Buffer,

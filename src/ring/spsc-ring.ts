@@ -1,7 +1,7 @@
 /* A ring of byte frames with one producer thread and one consumer thread. LAYOUT.md draws it.
  *
- * Invariants: only the writer stores `tail`, only the reader stores `head`; storing `tail` publishes
- * every byte before it, nothing else does; a frame is contiguous. */
+ * Invariants: only the writer stores `tail`, only the reader stores `head`; storing `tail`
+ * publishes every byte before it, nothing else does; a frame is contiguous. */
 
 import { assert } from '../base/assert.ts';
 import {
@@ -76,7 +76,8 @@ export class RingWriter extends RingEnd {
     this.#tail = (this.#claimedAt + frameSpan(length)) | 0;
   }
 
-  /** Makes every claimed frame visible to the reader. True when there was one: ring its doorbell. */
+  /** Makes every claimed frame visible to the reader. True when there was one: ring its
+   *  doorbell. */
   publish(): boolean {
     if (this.#tail === this.#publishedTail) return false;
     this.#publishedTail = this.#tail;
@@ -92,8 +93,8 @@ export class RingWriter extends RingEnd {
     return (free <= toEnd ? free : Math.max(toEnd, free - toEnd)) - FRAME_HEADER_BYTES;
   }
 
-  /** Has the reader's next `release` say that room is wanted. The caller tries once more after this:
-   *  the reader may have made room before it could see the wish. */
+  /** Has the reader's next `release` say that room is wanted. The caller tries once more after
+   *  this: the reader may have made room before it could see the wish. */
   requestSpace(): void {
     Atomics.store(this.words, SPACE_WANTED_WORD, 1);
   }

@@ -39,9 +39,9 @@ export interface DataFolder extends FolderMetadata {
   readonly catalogDirectory: string;
   /** The directories of the layout that `relayout` would settle on. */
   nextPartitionDirectory(partition: number): string;
-  /** Has the folder's partitions be those of the next layout, whose logs are whole and on disk; the old
-   *  ones are removed. Receipts from before are void: they name places that are gone. Returns the
-   *  folder as it is now; this object is closed. */
+  /** Has the folder's partitions be those of the next layout, whose logs are whole and on disk; the
+   *  old ones are removed. Receipts from before are void: they name places that are gone. Returns
+   *  the folder as it is now; this object is closed. */
   relayout(partitions: number): DataFolder;
   /** Lets other processes open the folder. Idempotent. */
   close(): void;

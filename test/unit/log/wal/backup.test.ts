@@ -100,10 +100,10 @@ describe('a backup', () => {
     const written = append(log, 'original', 1_000);
     backupFolder(source, target);
     await log.close();
-    const copy = open(partitionDirectory(target, 0));
+    const copy = open(partitionDirectory(target, 0, 0));
     written.push(...append(copy.log, 'more', 1_000));
     await copy.log.close();
-    expect(await recordsOf(partitionDirectory(target, 0))).toEqual(written);
+    expect(await recordsOf(partitionDirectory(target, 0, 0))).toEqual(written);
   });
 
   it('holds a prefix of a log that grows meanwhile, and all that was there before', async () => {
@@ -115,7 +115,7 @@ describe('a backup', () => {
     });
     await log.close();
     expect(meanwhile.length).toBeGreaterThan(100);
-    const copied = await recordsOf(partitionDirectory(target, 0));
+    const copied = await recordsOf(partitionDirectory(target, 0, 0));
     expect(copied.length).toBeGreaterThanOrEqual(before.length);
     expect(copied).toEqual([...before, ...meanwhile].slice(0, copied.length));
   });
@@ -133,7 +133,7 @@ describe('a backup', () => {
       all.push(...append(log, `new ${rounds}`, 1_500));
     });
     const kept = await log.close().then(() => recordsOf(folder.partitionDirectory(0)));
-    const copied = await recordsOf(partitionDirectory(target, 0));
+    const copied = await recordsOf(partitionDirectory(target, 0, 0));
     const start = all.indexOf(copied[0]!);
     expect(start).toBeGreaterThan(0);
     expect(copied).toEqual(all.slice(start, start + copied.length));
@@ -154,7 +154,7 @@ describe('a backup', () => {
     closeSync(fd);
     backupFolder(source, target);
     expect(verifyFolder(target).some(({ remark }) => remark !== undefined)).toBe(false);
-    expect(await recordsOf(partitionDirectory(target, 0))).toEqual(written);
+    expect(await recordsOf(partitionDirectory(target, 0, 0))).toEqual(written);
   });
 
   it('of a damaged log is refused, with the file', async () => {
