@@ -27,8 +27,13 @@ import {
 } from '../command/board.ts';
 import type { FaultKind } from '../command/command-codec.ts';
 import type { QueueSettings } from '../command/queue-definition.ts';
-import type { LinkDescriptor, LogSettings } from '../command/thread-protocol.ts';
+import {
+  DIGEST_CONTENT_VERSION,
+  type LinkDescriptor,
+  type LogSettings,
+} from '../command/thread-protocol.ts';
 import { type DataFolder, openDataFolder } from '../log/wal/data-folder.ts';
+import type { Damage } from '../log/wal/segment.ts';
 import { openWal } from '../log/wal/wal.ts';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.ts';
 import { CatalogOwner } from './catalog-owner.ts';
@@ -43,6 +48,10 @@ import { Supervisor } from './supervisor.ts';
 
 /** The main thread's router. */
 const MAIN_ROUTER = 0;
+/** Writes digests; see src/partition/digest-worker.ts. */
+const DIGEST_WORKER_URL = new URL('../partition/digest-worker.js', import.meta.url);
+/** The newest ones: in most logs they are given up before a start needs them. */
+const SEGMENTS_NOT_DIGESTED = 4;
 /** Segments that are kept ready ahead of use, per partition. */
 const SPARE_SEGMENTS = 1;
 const CATALOG_SEGMENT_BYTES = 1024 * 1024;
@@ -93,6 +102,7 @@ export class Broker {
   readonly #ports: RouterPort[] = [];
   /** Of partitions that are starting: what changed since their settings were taken. */
   readonly #missedChanges: (CatalogChange[] | undefined)[];
+  readonly #damageListeners: ((damages: readonly Damage[]) => void)[] = [];
   #closing: Promise<void> | undefined;
 
   /** Opens the data folder and starts the partitions. Resolves when all of them run.
@@ -139,7 +149,7 @@ export class Broker {
     this.#doorbells = Array.from({ length: routers }, () => allocateDoorbell());
     this.#links = Array.from({ length: folder.partitions });
     this.#missedChanges = Array.from({ length: folder.partitions });
-    this.#maintenance = new Maintenance(options.logger);
+    this.#maintenance = new Maintenance(options.logger, (found) => this.#tellDamages(found));
     this.#catalog = openCatalog(folder, options, (change) => this.#publish(change));
     this.#definitions = this.#catalog.definitions;
     this.#moves = this.#makeMoveTaskRunner(clock);
@@ -219,11 +229,28 @@ export class Broker {
   }
 
   #prepareSegments(partition: number): void {
-    this.#maintenance.preallocate({
-      directory: this.#folder.partitionDirectory(partition),
-      segmentBytes: this.#options.segmentBytes ?? LOG_SEGMENT_BYTES_DEFAULT,
-      sparesWanted: SPARE_SEGMENTS,
+    const directory = this.#folder.partitionDirectory(partition);
+    const segmentBytes = this.#options.segmentBytes ?? LOG_SEGMENT_BYTES_DEFAULT;
+    this.#maintenance.preallocate({ directory, segmentBytes, sparesWanted: SPARE_SEGMENTS });
+    void this.#maintenance.digest(DIGEST_WORKER_URL, {
+      directory,
+      contentVersion: DIGEST_CONTENT_VERSION,
+      segmentsLeftAlone: SEGMENTS_NOT_DIGESTED,
     });
+  }
+
+  /** Cold parts of logs that the last round of scrubbing has found damaged. */
+  get damages(): readonly Damage[] {
+    return this.#maintenance.damages;
+  }
+
+  /** Calls `listener` after each round of scrubbing. */
+  onDamages(listener: (damages: readonly Damage[]) => void): void {
+    this.#damageListeners.push(listener);
+  }
+
+  #tellDamages(damages: readonly Damage[]): void {
+    for (const listener of this.#damageListeners) listener(damages);
   }
 
   async #onRunning(partition: number, links: readonly LinkDescriptor[]): Promise<void> {

@@ -48,9 +48,12 @@ export class Maintenance {
   #scrubTimer: NodeJS.Timeout | undefined;
   #scrubbing: Promise<readonly Damage[]> | undefined;
   #damages: readonly Damage[] = [];
+  readonly #onDamages: (damages: readonly Damage[]) => void;
 
-  constructor(logger: Logger) {
+  /** @param onDamages called after each round of scrubbing with all that it has found. */
+  constructor(logger: Logger, onDamages: (damages: readonly Damage[]) => void = () => {}) {
     this.#logger = logger;
+    this.#onDamages = onDamages;
   }
 
   /** Makes spares for the log in a directory ahead of use, and remembers it for scrubbing. */
@@ -135,6 +138,7 @@ export class Maintenance {
       }
     }
     this.#damages = found;
+    this.#onDamages(found);
     return found;
   }
 

@@ -6,6 +6,9 @@ import type { Durability } from '../base/durability.ts';
 import type { BoardDescriptor } from './board.ts';
 import type { QueueSettings } from './queue-definition.ts';
 
+/** Of what the digests of a partition's log keep; one of another version is not used. */
+export const DIGEST_CONTENT_VERSION = 1;
+
 /** The way between one router and one partition, as shared memory. */
 export interface LinkDescriptor {
   readonly router: number;

@@ -1,6 +1,7 @@
 /* What the main thread and a door's thread tell each other. Cold; structured clones. */
 
 import type { RouterStart } from '../broker/remote-router.ts';
+import type { DamageReport } from './admin/health.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -21,13 +22,14 @@ export interface DoorStart {
   readonly counters: SharedArrayBuffer;
   readonly loopLags: SharedArrayBuffer;
   readonly threadNames: readonly string[];
+  readonly damages: readonly DamageReport[];
 }
 
-export type ToDoor = {
+export type ToDoor =
   /** Finish what has begun, close every socket, end the thread. */
-  readonly kind: 'close';
-  readonly patienceMs: number;
-};
+  | { readonly kind: 'close'; readonly patienceMs: number }
+  /** What scrubbing has found damaged. */
+  | { readonly kind: 'damages'; readonly damages: readonly DamageReport[] };
 
 export type FromDoor =
   | { readonly kind: 'listening' }

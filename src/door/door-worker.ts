@@ -31,6 +31,7 @@ const logger = threadLogger((level, fields, message) =>
 const clock = steadyClock(start.router.clock);
 const router = openRemoteRouter(start.router);
 const lags = new LoopLagWatch(start.loopLags, start.door + 1);
+let { damages } = start;
 const source = new BoardMeasurements({
   board: new Board(start.router.board),
   clock,
@@ -40,6 +41,7 @@ const source = new BoardMeasurements({
   doorCounters: start.counters,
   loopLags: start.loopLags,
   threadNames: start.threadNames,
+  damages: () => damages,
 });
 const server = openDoor({
   service: router,
@@ -87,7 +89,10 @@ function onDefect(error: unknown): void {
 
 process.on('uncaughtException', onDefect);
 process.on('unhandledRejection', onDefect);
-port.on('message', (message: ToDoor) => void close(message.patienceMs));
+port.on('message', (message: ToDoor) => {
+  if (message.kind === 'close') void close(message.patienceMs);
+  else damages = message.damages;
+});
 
 try {
   await server.listen(start.host, start.port);

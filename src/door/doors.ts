@@ -82,6 +82,7 @@ export class Doors {
     this.#threadNames = ['main', ...Array.from({ length: options.count }, (_, d) => `door-${d}`)];
     this.#loopLags = allocateLoopLags(this.#threadNames.length);
     this.#lags = new LoopLagWatch(this.#loopLags, 0);
+    options.broker.onDamages((damages) => this.#tell({ kind: 'damages', damages }));
   }
 
   /** Starts the thread of a door; resolves when it listens. */
@@ -101,6 +102,7 @@ export class Doors {
       counters: this.#counters,
       loopLags: this.#loopLags,
       threadNames: this.#threadNames,
+      damages: broker.damages,
     };
     const url = new URL('./door-worker.js', import.meta.url);
     const worker = new Worker(url, {
@@ -128,6 +130,10 @@ export class Doors {
         if (served) this.#restart(door, code);
       });
     });
+  }
+
+  #tell(message: ToDoor): void {
+    for (const worker of this.#workers) worker?.postMessage(message);
   }
 
   #log({ level, fields, message }: Extract<FromDoor, { kind: 'log' }>): void {

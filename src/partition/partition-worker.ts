@@ -7,7 +7,11 @@ import { assert } from '../base/assert.ts';
 import { steadyClock } from '../base/clock.ts';
 import { HEARTBEAT_INTERVAL_MS } from '../base/limits.ts';
 import { Board } from '../command/board.ts';
-import type { PartitionMessage, PartitionStart } from '../command/thread-protocol.ts';
+import {
+  DIGEST_CONTENT_VERSION,
+  type PartitionMessage,
+  type PartitionStart,
+} from '../command/thread-protocol.ts';
 import { openWal } from '../log/wal/wal.ts';
 import { MessageStore } from '../queue/message-store.ts';
 import { QueueState } from '../queue/queue-state.ts';
@@ -35,7 +39,12 @@ function recover(): Partition {
   for (const settings of start.queues) store.define(settings);
   let records = 0;
   const { log, report } = openWal(
-    { ...start.log, clock, onRotate: () => post({ kind: 'segment' }) },
+    {
+      ...start.log,
+      clock,
+      digestContentVersion: DIGEST_CONTENT_VERSION,
+      onRotate: () => post({ kind: 'segment' }),
+    },
     (buffer, view, offset, _length, position) => {
       replayRecord(store, buffer, view, offset, position);
       if (++records % RECORDS_PER_BEAT === 0) board.beat(start.partition);

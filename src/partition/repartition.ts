@@ -92,7 +92,7 @@ function openSource(settings: LogSettings, queues: readonly QueueSettings[]): So
   for (let slot = 1; slot < table.endSlot; slot++) {
     if (store.isAlive(slot) && store.queueOf(slot).defined) slots[count++] = slot;
   }
-  const living = slots.subarray(0, count).sort((a, b) => table.sequence(a) - table.sequence(b));
+  const living = slots.subarray(0, count).toSorted((a, b) => table.sequence(a) - table.sequence(b));
   return { store, log, slots: living, next: 0 };
 }
 

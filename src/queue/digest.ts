@@ -14,59 +14,65 @@ export function digestedEntryBytes(buffer: Uint8Array, at: number): number {
   );
 }
 
-/** Writes the digest of the record of `length` bytes at `at` to `to` and returns its length, which
- *  is never more. */
+/** Where digests go; that of the log is one. */
+interface DigestSink {
+  readonly buffer: Buffer;
+  claim(length: number): number;
+}
+
+/** Writes the digest of the record of `length` bytes at `at`. */
 export function digestRecord(
+  sink: DigestSink,
   source: Buffer,
   view: DataView,
   at: number,
   length: number,
-  target: Buffer,
-  to: number,
-): number {
+): void {
   const kind = source[at + record.KIND_AT]!;
   if (kind === record.SEND) {
     const room = view.getUint16(at + record.SEND_ROOM_AT, true);
     const count = view.getUint16(at + record.COUNT_AT, true);
     const head = record.SEND_SLOTS_AT + room * 4;
-    return digestEntries(source, view, at, head, count, record.SEND_DIGEST, target, to);
-  }
-  if (kind === record.RELOCATE) {
+    digestEntries(sink, source, view, at, head, count, record.SEND_DIGEST);
+  } else if (kind === record.RELOCATE) {
     const head = record.RELOCATE_HEADER_BYTES;
-    return digestEntries(source, view, at, head, 1, record.RELOCATE_DIGEST, target, to);
+    digestEntries(sink, source, view, at, head, 1, record.RELOCATE_DIGEST);
+  } else {
+    const to = sink.claim(length);
+    source.copy(sink.buffer, to, at, at + length);
   }
-  source.copy(target, to, at, at + length);
-  return length;
 }
 
 function digestEntries(
+  sink: DigestSink,
   source: Buffer,
   view: DataView,
   at: number,
   head: number,
   count: number,
   kind: number,
-  target: Buffer,
-  to: number,
-): number {
-  source.copy(target, to, at, at + head);
-  target[to + record.KIND_AT] = kind;
+): void {
+  let length = head;
   let from = at + head;
+  for (let i = 0; i < count; i++) {
+    length += digestedEntryBytes(source, from);
+    from += view.getUint32(from + entry.ENTRY_BYTES_AT, true);
+  }
+  const to = sink.claim(length);
+  const { buffer } = sink;
+  source.copy(buffer, to, at, at + head);
+  buffer[to + record.KIND_AT] = kind;
+  from = at + head;
   let end = to + head;
   for (let i = 0; i < count; i++) {
-    const group = entry.groupIdOffset(source, from);
+    const ids = entry.groupIdOffset(source, from);
     const kept = digestedEntryBytes(source, from);
-    source.copy(target, end, from, from + entry.ENTRY_HEADER_BYTES);
+    source.copy(buffer, end, from, from + entry.ENTRY_HEADER_BYTES);
     // The ids follow the header at once: the MD5 between them is left out.
-    target[end + entry.FLAGS_AT]! &= ~entry.FLAG_MD5;
-    source.copy(
-      target,
-      end + entry.ENTRY_HEADER_BYTES,
-      group,
-      group + kept - entry.ENTRY_HEADER_BYTES,
-    );
+    buffer[end + entry.FLAGS_AT]! &= ~entry.FLAG_MD5;
+    const idsAt = end + entry.ENTRY_HEADER_BYTES;
+    source.copy(buffer, idsAt, ids, ids + kept - entry.ENTRY_HEADER_BYTES);
     end += kept;
     from += view.getUint32(from + entry.ENTRY_BYTES_AT, true);
   }
-  return end - to;
 }

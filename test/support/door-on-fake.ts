@@ -37,6 +37,7 @@ export async function openDoorOnFake(
     doorCounters: counters,
     loopLags: allocateLoopLags(1),
     threadNames: ['main'],
+    damages: () => [],
   });
   const sqsCounters = new DoorCounters(counters, 0, 'sqs');
   const server = openDoor({

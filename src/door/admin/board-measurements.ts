@@ -4,7 +4,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Board } from '../../command/board.ts';
 import { doorTotals } from '../door-counters.ts';
-import type { HealthReport, PartitionHealth } from './health.ts';
+import type { DamageReport, HealthReport, PartitionHealth } from './health.ts';
 import { readLoopLag } from './loop-lag.ts';
 import type {
   MeasurementSource,
@@ -26,6 +26,7 @@ export interface BoardMeasurementsOptions {
   readonly loopLags: SharedArrayBuffer;
   /** By their places in `loopLags`. */
   readonly threadNames: readonly string[];
+  readonly damages: () => readonly DamageReport[];
 }
 
 export class BoardMeasurements implements MeasurementSource {
@@ -36,12 +37,13 @@ export class BoardMeasurements implements MeasurementSource {
   }
 
   health(): HealthReport {
-    const { board, clock, startedAtMs, version, durability } = this.#options;
+    const { board, clock, startedAtMs, version, durability, damages } = this.#options;
     return {
       version,
       uptimeMs: Math.max(0, clock() - startedAtMs),
       durability,
       partitions: Array.from({ length: board.partitions }, (_, index) => this.#healthOf(index)),
+      damages: damages(),
     };
   }
 

@@ -9,12 +9,21 @@ export interface PartitionHealth {
   readonly restarts: number;
 }
 
+/** A cold part of a log that was found damaged before anybody needed it. */
+export interface DamageReport {
+  readonly file: string;
+  readonly offset: number;
+  readonly what: string;
+}
+
 export interface HealthReport {
   readonly version: string;
   readonly uptimeMs: number;
   /** As given at the start: `fsync`, `interval:<ms>` or `none`. */
   readonly durability: string;
   readonly partitions: readonly PartitionHealth[];
+  /** What the last round of scrubbing has found. */
+  readonly damages: readonly DamageReport[];
 }
 
 /** In the order of how bad it is; the worst partition speaks for the server. */
@@ -41,9 +50,9 @@ export interface HealthAnswer {
 
 export function healthAnswer(report: HealthReport): HealthAnswer {
   const state = serverState(report);
-  const { version, uptimeMs, durability, partitions } = report;
+  const { version, uptimeMs, durability, partitions, damages } = report;
   return {
     status: state === 'running' ? 200 : 503,
-    body: { state, version, uptimeMs, durability, partitions },
+    body: { state, version, uptimeMs, durability, partitions, damages },
   };
 }
