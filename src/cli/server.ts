@@ -59,6 +59,11 @@ async function reach({ url, token }: ServerOptions): Promise<Broker> {
   }
 }
 
+/** Where the same server answers plain HTTP. */
+export function httpUrl(url: string): string {
+  return new URL(webSocketUrl(url).replace(/^ws/, 'http')).origin;
+}
+
 /** `http://` and a bare host and port are as good as `ws://`: it is one server. */
 export function webSocketUrl(url: string): string {
   const full = /^[a-z]+:\/\//.test(url) ? url : `ws://${url}`;

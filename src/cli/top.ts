@@ -6,7 +6,7 @@ import type { Broker, QueueCounts } from '../client/index.ts';
 import type { CliContext } from './command.ts';
 import { columnsOf, counted, write, writeJson, writeLines } from './output.ts';
 import { listQueues } from './queue.ts';
-import { type ServerOptions, serverCommand, withServer } from './server.ts';
+import { httpUrl, type ServerOptions, serverCommand, withServer } from './server.ts';
 import { type Column, clip, formatTable } from './table.ts';
 import { formatCount, formatDurationMs, parseDurationMs } from './units.ts';
 
@@ -51,9 +51,19 @@ interface ShownQueue extends QueueLook {
   readonly oldestAgeMs: number | undefined;
 }
 
+/** Messages since the server's start. */
+interface Totals {
+  readonly sent: number;
+  readonly received: number;
+  readonly deleted: number;
+}
+
 interface Look {
   readonly atMs: number;
   readonly queues: QueueLook[];
+  /** Undefined where the server's status cannot be had. */
+  readonly totals: Totals | undefined;
+  readonly before: Look | undefined;
 }
 
 const COLUMNS: readonly Column<ShownQueue>[] = [
@@ -74,6 +84,15 @@ function signed(rate: number | undefined): string {
 
 function age(ms: number | undefined): string {
   return ms === undefined ? '-' : formatDurationMs(ms);
+}
+
+function ratesLine({ atMs, totals, before }: Look): string {
+  if (totals === undefined || before?.totals === undefined) return '';
+  const earlier = before.totals;
+  const seconds = (atMs - before.atMs) / 1000;
+  const rate = (field: keyof Totals) =>
+    `${formatCount(Math.max(0, totals[field] - earlier[field]) / seconds)} ${field}/s`;
+  return [rate('sent'), rate('received'), rate('deleted')].join('  ');
 }
 
 function totalOf({ visible, inFlight, delayed }: QueueCounts): number {
@@ -128,8 +147,22 @@ class Top {
     }
   }
 
+  async #totals(): Promise<Totals | undefined> {
+    try {
+      const answer = await fetch(new URL('/status.json', httpUrl(this.#options.url)));
+      const { partitions } = (await answer.json()) as { partitions: readonly Totals[] };
+      const sum = (field: keyof Totals) =>
+        partitions.reduce((total, partition) => total + partition[field], 0);
+      return { sent: sum('sent'), received: sum('received'), deleted: sum('deleted') };
+    } catch {
+      // A proxy that lets WebSockets through only: the table does without.
+      return undefined;
+    }
+  }
+
   /** The deepest queue first. */
   async #look(before: Look | undefined): Promise<Look> {
+    const totals = await this.#totals();
     const atMs = performance.now();
     const earlier = new Map(before?.queues.map((each) => [each.name, totalOf(each.counts)]));
     const seconds = before === undefined ? 0 : (atMs - before.atMs) / 1000;
@@ -149,7 +182,8 @@ class Top {
       });
     }
     queues.sort((a, b) => totalOf(b.counts) - totalOf(a.counts) || (a.name < b.name ? -1 : 1));
-    return { atMs, queues };
+    // One look back is enough: the chain must not grow.
+    return { atMs, queues, totals, before: before && { ...before, before: undefined } };
   }
 
   async #shown({ queues }: Look, max: number): Promise<ShownQueue[]> {
@@ -178,7 +212,7 @@ class Top {
           `${formatCount(total)} messages  ${new Date().toLocaleTimeString()}`,
         columns,
       ),
-      '',
+      clip(ratesLine(look), columns),
       ...formatTable(COLUMNS, shown, columns),
       ...(more > 0 ? [`and ${formatCount(more)} more`] : []),
     ];

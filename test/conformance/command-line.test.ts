@@ -98,8 +98,8 @@ function* lines(count: number): Generator<string> {
 }
 
 describe('capstan redrive', () => {
-  const MESSAGES = 1_500;
-  const KILLS = 4;
+  const MESSAGES = 900;
+  const KILLS = 3;
 
   it('moves each message once, however often the server is killed meanwhile', async () => {
     await capstan(server, 'queue', 'create', 'dead');
@@ -112,7 +112,7 @@ describe('capstan redrive', () => {
     await capstan(server, 'receive', 'orders', '--max', '2000', '--visibility', '0');
     await expect.poll(() => countOf('dead'), { timeout: 30_000 }).toBe(MESSAGES);
 
-    await capstan(server, 'redrive', 'dead', '--rate', '300', '--detach');
+    await capstan(server, 'redrive', 'dead', '--rate', '400', '--detach');
     for (let kill = 0; kill < KILLS; kill++) {
       const moved = await countOf('orders');
       await expect.poll(() => countOf('orders'), { timeout: 30_000 }).toBeGreaterThan(moved);

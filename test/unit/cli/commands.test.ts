@@ -388,6 +388,7 @@ describe('capstan top', () => {
     const { out } = await done(['top', '--once', '--interval', '100ms']);
     const lines = out.split('\n');
     expect(lines[0]).toMatch(/2 queues {2}2 messages/);
+    expect(lines[1]).toMatch(/^\d+ sent\/s {2}\d+ received\/s {2}\d+ deleted\/s$/);
     expect(lines[2]).toMatch(/^QUEUE +VISIBLE +IN FLIGHT +DELAYED +CHANGE\/s +OLDEST$/);
     expect(lines[3]).toMatch(/^full +2 +0 +0 +0 +\S+/);
     expect(lines[4]).toMatch(/^empty +0 +0 +0 +0 +-$/);
