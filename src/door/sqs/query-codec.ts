@@ -153,6 +153,8 @@ function membersOf(form: Form, names: readonly string[]): Form[] | undefined {
       const inner = numberedOf(child);
       if (inner.length > 0) return inner;
     }
+    // An empty list: `DeleteMessageBatchRequestEntry=`.
+    if (node.children.size === 0 && node.value === '') return [];
     // A single member without its number: `Attribute.Name`, `AttributeName`.
     return [node];
   }
