@@ -21,6 +21,9 @@ export function hasAwsCli(): boolean {
   return isDeciding || spawnSync(AWS_CLI, ['--version']).status === 0;
 }
 
+/** Nothing is left beside the scripts. */
+export const PYTHON_ENV = { PYTHONDONTWRITEBYTECODE: '1' };
+
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;
@@ -34,7 +37,7 @@ export function run(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...process.env, ...env } });
+    const child = spawn(command, args, { env: { ...process.env, ...PYTHON_ENV, ...env } });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -48,7 +48,8 @@ def queues():
     assert sqs.get_queue_url(QueueName="boto")["QueueUrl"] == url
     assert sqs.list_queues(QueueNamePrefix="bo")["QueueUrls"] == [url]
     assert "QueueUrls" not in sqs.list_queues(QueueNamePrefix="nothing")
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": "0", "MaximumMessageSize": "2048"})
+    changes = {"DelaySeconds": "0", "MaximumMessageSize": "2048"}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=changes)
     found = attributes_of(url)
     assert found["MaximumMessageSize"] == "2048" and found["VisibilityTimeout"] == "60", found
     assert attributes_of(url, "QueueArn") == {"QueueArn": "arn:aws:sqs:us-east-1:000000000000:boto"}
@@ -56,8 +57,9 @@ def queues():
     assert sqs.list_queue_tags(QueueUrl=url)["Tags"] == {"team": "a&b", "stage": "<test>"}
     sqs.untag_queue(QueueUrl=url, TagKeys=["team"])
     assert sqs.list_queue_tags(QueueUrl=url)["Tags"] == {"stage": "<test>"}
+    actions = ["SendMessage", "ReceiveMessage"]
     sqs.add_permission(
-        QueueUrl=url, Label="share", AWSAccountIds=["123456789012"], Actions=["SendMessage", "ReceiveMessage"]
+        QueueUrl=url, Label="share", AWSAccountIds=["123456789012"], Actions=actions
     )
     policy = json.loads(attributes_of(url, "Policy")["Policy"])
     assert policy["Statement"][0]["Action"] == ["SQS:SendMessage", "SQS:ReceiveMessage"], policy
@@ -96,7 +98,8 @@ def messages(url):
     assert message["Attributes"]["ApproximateReceiveCount"] == "1"
     receipt = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
     sqs.change_message_visibility(VisibilityTimeout=0, **receipt)
-    again = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["nu.*", "by.*", "text"], WaitTimeSeconds=5)
+    names = ["nu.*", "by.*", "text"]
+    again = sqs.receive_message(QueueUrl=url, MessageAttributeNames=names, WaitTimeSeconds=5)
     assert set(again["Messages"][0]["MessageAttributes"]) == {"text"}, again
     sqs.delete_message(QueueUrl=url, ReceiptHandle=again["Messages"][0]["ReceiptHandle"])
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
@@ -136,7 +139,10 @@ def ordered():
     assert first["MessageId"] == second["MessageId"]
     assert first["SequenceNumber"] == second["SequenceNumber"]
     received = sqs.receive_message(
-        QueueUrl=url, AttributeNames=["MessageGroupId"], ReceiveRequestAttemptId="a1", WaitTimeSeconds=5
+        QueueUrl=url,
+        AttributeNames=["MessageGroupId"],
+        ReceiveRequestAttemptId="a1",
+        WaitTimeSeconds=5,
     )
     assert [m["Attributes"] for m in received["Messages"]] == [{"MessageGroupId": "g"}], received
     fails("MissingParameter", 400, sqs.send_message, QueueUrl=url, MessageBody="x")
@@ -164,13 +170,18 @@ def errors(url):
     missing = "AWS.SimpleQueueService.NonExistentQueue"
     error = fails(missing, 400, sqs.get_queue_url, QueueName="no-such-queue")
     assert isinstance(error, sqs.exceptions.QueueDoesNotExist)
-    fails("QueueAlreadyExists", 400, sqs.create_queue, QueueName="boto", Attributes={"DelaySeconds": "9"})
-    fails("InvalidAttributeName", 400, sqs.get_queue_attributes, QueueUrl=url, AttributeNames=["Nothing"])
+    other = {"QueueName": "boto", "Attributes": {"DelaySeconds": "9"}}
+    fails("QueueAlreadyExists", 400, sqs.create_queue, **other)
+    names = {"QueueUrl": url, "AttributeNames": ["Nothing"]}
+    fails("InvalidAttributeName", 400, sqs.get_queue_attributes, **names)
     fails("InvalidParameterValue", 400, sqs.send_message, QueueUrl=url, MessageBody="x" * 2049)
-    fails("ReceiptHandleIsInvalid", 404, sqs.delete_message, QueueUrl=url, ReceiptHandle="forged")
-    fails("AWS.SimpleQueueService.EmptyBatchRequest", 400, sqs.delete_message_batch, QueueUrl=url, Entries=[])
+    receipt = {"QueueUrl": url, "ReceiptHandle": "forged"}
+    fails("ReceiptHandleIsInvalid", 404, sqs.delete_message, **receipt)
+    empty = "AWS.SimpleQueueService.EmptyBatchRequest"
+    fails(empty, 400, sqs.delete_message_batch, QueueUrl=url, Entries=[])
     same = [{"Id": "a", "MessageBody": "x"}] * 2
-    fails("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", 400, sqs.send_message_batch, QueueUrl=url, Entries=same)
+    twice = "AWS.SimpleQueueService.BatchEntryIdsNotDistinct"
+    fails(twice, 400, sqs.send_message_batch, QueueUrl=url, Entries=same)
     sqs.delete_queue(QueueUrl=url)
     fails(missing, 400, sqs.send_message, QueueUrl=url, MessageBody="x")
 
