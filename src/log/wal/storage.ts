@@ -156,6 +156,8 @@ class NodeStorage implements Storage {
     try {
       for (let left = bytes; left > 0; ) {
         left -= fs.writeSync(fd, ZEROS, 0, Math.min(left, ZEROS.length));
+        // All at once at the end would hold up the commits of a running log for as long.
+        fs.fdatasyncSync(fd);
       }
       assert(fs.fstatSync(fd).size === bytes, 'a new file has the size asked for');
       fs.fsyncSync(fd);
