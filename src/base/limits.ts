@@ -56,7 +56,14 @@ export const RING_BYTES = 4 * MIB; // one direction between one router and one p
 /** The largest frame a ring carries, and the largest record a log takes: a full batch. */
 export const FRAME_BYTES_MAX = BATCH_BYTES_MAX + BATCH_ENTRIES_MAX * ENTRY_OVERHEAD_BYTES_MAX;
 export const LOG_SEGMENT_BYTES_DEFAULT = 64 * MIB;
-export const LOG_WINDOW_BYTES_DEFAULT = 16 * MIB; // the newest bytes of a log, kept in memory
+/** The newest bytes of a log, kept in memory: messages that are received soon cost no read. */
+export const LOG_WINDOW_BYTES_MIN = 4 * MIB;
+export const LOG_WINDOW_BYTES_MAX = 1024 * MIB;
+/** By default a broker's windows together take this part of the machine's memory, and each of them
+ *  at least and at most so much. */
+export const WINDOWS_PART_OF_MEMORY = 1 / 512;
+export const LOG_WINDOW_BYTES_DEFAULT_MIN = 16 * MIB;
+export const LOG_WINDOW_BYTES_DEFAULT_MAX = 64 * MIB;
 
 /** Requests of one router that a partition takes up in one turn, and new log bytes that end one. */
 export const TURN_REQUESTS_BYTES_MAX = 2 * MIB;
@@ -78,6 +85,5 @@ export const HEARTBEAT_INTERVAL_MS = 500; // a partition wakes at least this oft
 export const HEARTBEAT_TIMEOUT_MS_DEFAULT = 5_000; // no heartbeat for so long: hung
 
 assert(FRAME_BYTES_MAX * 2 < RING_BYTES, 'two of the largest frames fit a ring');
-assert(FRAME_BYTES_MAX * 2 < LOG_WINDOW_BYTES_DEFAULT, 'a batch fits the log window');
+assert(FRAME_BYTES_MAX * 2 < LOG_WINDOW_BYTES_MIN, 'a batch fits the log window');
 assert(FRAME_BYTES_MAX * 2 < HTTP_BODY_BYTES_MAX, 'a batch in base64 fits a request');
-assert(LOG_SEGMENT_BYTES_DEFAULT % LOG_WINDOW_BYTES_DEFAULT === 0, 'windows tile a segment');

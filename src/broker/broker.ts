@@ -1,7 +1,7 @@
 /* The whole broker but its doors: data folder, catalog, partitions, and the main thread's router.
  * Opened by the server and by the embedded API alike; everything here runs on the main thread. */
 
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { encode } from '@msgpack/msgpack';
 import { anchorClock, type Clock, type ClockAnchor, steadyClock } from '../base/clock.ts';
@@ -10,10 +10,14 @@ import { BrokerError, type ErrorCode } from '../base/errors.ts';
 import {
   HEARTBEAT_TIMEOUT_MS_DEFAULT,
   LOG_SEGMENT_BYTES_DEFAULT,
-  LOG_WINDOW_BYTES_DEFAULT,
+  LOG_WINDOW_BYTES_DEFAULT_MAX,
+  LOG_WINDOW_BYTES_DEFAULT_MIN,
+  LOG_WINDOW_BYTES_MAX,
+  LOG_WINDOW_BYTES_MIN,
   PARTITIONS_MAX,
   QUEUES_MAX,
   ROUTERS_MAX,
+  WINDOWS_PART_OF_MEMORY,
 } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
 import { Catalog } from '../catalog/catalog.ts';
@@ -54,6 +58,7 @@ const DIGEST_WORKER_URL = new URL('../partition/digest-worker.js', import.meta.u
 const SEGMENTS_NOT_DIGESTED = 4;
 /** Segments that are kept ready ahead of use, per partition. */
 const SPARE_SEGMENTS = 1;
+const PAGE_BYTES = 4096;
 const CATALOG_SEGMENT_BYTES = 1024 * 1024;
 /** A partition that was told to stop has this long to finish its turn. */
 const STOP_PATIENCE_MS = 10_000;
@@ -68,7 +73,8 @@ export interface BrokerOptions {
   /** Routers besides the main thread's: one per door. */
   readonly remoteRouters?: number | undefined;
   readonly segmentBytes?: number | undefined;
-  readonly windowBytes?: number | undefined;
+  /** What the newest messages may take in memory, over all partitions. Default: by the machine. */
+  readonly memoryBytes?: number | undefined;
   readonly heartbeatTimeoutMs?: number | undefined;
   /** Waits of 60 s after DeleteQueue and PurgeQueue, as SQS has them. */
   readonly strictWaits?: boolean | undefined;
@@ -190,7 +196,8 @@ export class Broker {
         boardDescriptor: this.#boardDescriptor,
         clock: this.#clockAnchor,
         routerDoorbells: this.#doorbells,
-        logOf: (partition) => logSettings(folder.partitionDirectory(partition), options),
+        logOf: (partition) =>
+          logSettings(folder.partitionDirectory(partition), folder.partitions, options),
         settings: () => this.#allSettings(),
         heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? HEARTBEAT_TIMEOUT_MS_DEFAULT,
         faults: options.faults ?? false,
@@ -369,14 +376,24 @@ export class Broker {
   }
 }
 
-function logSettings(directory: string, options: BrokerOptions): LogSettings {
-  const { segmentBytes, windowBytes, durability } = options;
+function logSettings(directory: string, partitions: number, options: BrokerOptions): LogSettings {
+  const { segmentBytes, memoryBytes, durability } = options;
   return {
     directory,
     segmentBytes: segmentBytes ?? LOG_SEGMENT_BYTES_DEFAULT,
-    windowBytes: windowBytes ?? LOG_WINDOW_BYTES_DEFAULT,
+    windowBytes: windowBytes(memoryBytes, partitions),
     durability: durability ?? { mode: 'fsync' },
   };
+}
+
+/** The memory of one partition's log. */
+function windowBytes(memoryBytes: number | undefined, partitions: number): number {
+  const share = (memoryBytes ?? totalmem() * WINDOWS_PART_OF_MEMORY) / partitions;
+  const [min, max] =
+    memoryBytes === undefined
+      ? [LOG_WINDOW_BYTES_DEFAULT_MIN, LOG_WINDOW_BYTES_DEFAULT_MAX]
+      : [LOG_WINDOW_BYTES_MIN, LOG_WINDOW_BYTES_MAX];
+  return Math.floor(Math.min(max, Math.max(min, share)) / PAGE_BYTES) * PAGE_BYTES;
 }
 
 function openCatalog(
@@ -408,7 +425,7 @@ async function relayout(
   const catalog = openCatalog(folder, options, () => Promise.resolve());
   try {
     const { definitions } = catalog;
-    const logIn = (directory: string) => logSettings(directory, options);
+    const logIn = (directory: string) => logSettings(directory, partitions, options);
     return await relayoutFolder(folder, {
       partitions,
       definitions,

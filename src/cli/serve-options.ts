@@ -10,6 +10,7 @@ import { LOG_LEVELS, type LogLevel } from './log-output.ts';
 
 const PORT_DEFAULT = 9324;
 const PORT_MAX = 65_535;
+const MEMORY_MIB_MAX = 1_048_576;
 /** One router is the main thread's. */
 const DOORS_MAX = ROUTERS_MAX - 1;
 
@@ -22,7 +23,9 @@ export interface ServeOptions {
   readonly durability: Durability | undefined;
   readonly publicUrl: string | undefined;
   readonly strictWaits: boolean;
-  readonly memory: boolean;
+  /** In MiB. */
+  readonly memory: number | undefined;
+  readonly ephemeral: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -92,9 +95,15 @@ export function addServeOptions(command: Command): Command {
       false,
       'env: CAPSTAN_STRICT_WAITS',
     ),
-    new Option('--memory', 'keep nothing: a folder that goes when the server does').default(
+    new Option(
+      '--memory <mib>',
+      'MiB that the newest messages may take in memory (default: by the machine)',
+    )
+      .argParser(whole(1, MEMORY_MIB_MAX))
+      .env('CAPSTAN_MEMORY'),
+    new Option('--ephemeral', 'keep nothing: a folder that goes when the server does').default(
       false,
-      'env: CAPSTAN_MEMORY',
+      'env: CAPSTAN_EPHEMERAL',
     ),
     new Option('--log-level <level>', 'what is logged to stderr')
       .choices(LOG_LEVELS)
@@ -114,6 +123,6 @@ export function serveOptions(
     ...parsed,
     data: path.resolve(parsed.data),
     strictWaits: parsed.strictWaits || isOn(env['CAPSTAN_STRICT_WAITS']),
-    memory: parsed.memory || isOn(env['CAPSTAN_MEMORY']),
+    ephemeral: parsed.ephemeral || isOn(env['CAPSTAN_EPHEMERAL']),
   };
 }

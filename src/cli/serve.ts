@@ -14,6 +14,7 @@ import { type CliContext, CliError, type Subcommand } from './command.ts';
 import { openLog } from './log-output.ts';
 import { addServeOptions, type ServeOptions, serveOptions } from './serve-options.ts';
 
+const MIB = 1024 * 1024;
 /** Requests that were begun when the server was told to stop have this long to be answered. */
 const STOP_PATIENCE_MS = 10_000;
 
@@ -28,7 +29,7 @@ async function serve(options: ServeOptions, context: CliContext): Promise<void> 
   const logger = openLog(options.logLevel, context.stderr.isTTY === true);
   const stop = stopAsked(context, logger);
   const port = await claim(options);
-  const temporary = options.memory ? mkdtempSync(path.join(tmpdir(), 'capstan-')) : undefined;
+  const temporary = options.ephemeral ? mkdtempSync(path.join(tmpdir(), 'capstan-')) : undefined;
   const data = temporary ?? options.data;
   try {
     await run({ ...options, port, data }, context, logger, stop);
@@ -54,12 +55,14 @@ async function run(
   logger: Logger,
   stop: StopAsked,
 ): Promise<void> {
-  const { host, port, data, partitions, durability, memory, publicUrl, strictWaits } = options;
+  const { host, port, data, partitions, durability, memory, ephemeral, publicUrl, strictWaits } =
+    options;
   const { version } = context;
   const broker = await Broker.prepare({
     data,
     partitions,
-    durability: memory ? { mode: 'none' } : durability,
+    durability: ephemeral ? { mode: 'none' } : durability,
+    memoryBytes: memory === undefined ? undefined : memory * MIB,
     remoteRouters: options.doors,
     strictWaits,
     logger,
@@ -96,11 +99,11 @@ function announce(
   broker: Broker,
   logger: Logger,
 ): void {
-  const { host, port, data, doors, memory } = options;
+  const { host, port, data, doors, ephemeral } = options;
   const { partitions, durability } = broker;
   const shown = host.includes(':') ? `[${host}]` : host;
   const url = `http://${shown}:${port}`;
-  const kept = memory ? 'temporary, gone when the server stops' : `durability ${durability}`;
+  const kept = ephemeral ? 'temporary, gone when the server stops' : `durability ${durability}`;
   context.stdout.write(
     `${[
       `Capstan ${context.version} listens on ${url}`,

@@ -45,7 +45,7 @@ describe.each(QUEUES)('a history of a %s queue', (_, name, attributes) => {
       heartbeatTimeoutMs: 1500,
       // Small: segments are begun and given up all the time.
       segmentBytes: 4 * 1024 * 1024,
-      windowBytes: 4 * 1024 * 1024,
+      memoryBytes: 8 * 1024 * 1024,
       logger: SILENT_LOGGER,
     });
     try {

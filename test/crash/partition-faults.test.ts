@@ -25,7 +25,7 @@ async function openBroker(data: string, partitions: number): Promise<Broker> {
     faults: true,
     heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
     segmentBytes: 16 * 1024 * 1024,
-    windowBytes: 8 * 1024 * 1024,
+    memoryBytes: 8 * 1024 * 1024,
     logger: SILENT_LOGGER,
   });
 }

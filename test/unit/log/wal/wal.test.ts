@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InvariantError } from '../../../../src/base/assert.ts';
-import { FRAME_BYTES_MAX, LOG_WINDOW_BYTES_DEFAULT } from '../../../../src/base/limits.ts';
+import { FRAME_BYTES_MAX, LOG_WINDOW_BYTES_DEFAULT_MIN } from '../../../../src/base/limits.ts';
 import { NODE_STORAGE } from '../../../../src/log/wal/storage.ts';
 import { openWal } from '../../../../src/log/wal/wal.ts';
 import { FaultyStorage } from '../../../support/faulty-storage.ts';
@@ -82,7 +82,7 @@ describe('a record', () => {
   it('as large as a full batch fits a window and segments of the default size', () => {
     const { log } = openLog(undefined, {
       segmentBytes: 4 * FRAME_BYTES_MAX,
-      windowBytes: LOG_WINDOW_BYTES_DEFAULT / 4,
+      windowBytes: LOG_WINDOW_BYTES_DEFAULT_MIN / 4,
     });
     for (let i = 0; i < 5; i++) {
       const at = log.claim(FRAME_BYTES_MAX);
