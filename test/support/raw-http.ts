@@ -11,7 +11,10 @@ export interface RawAnswer {
 /** One connection. Answers are read one by one; each has a length. */
 export class RawConnection {
   readonly #socket: Socket;
-  #received = Buffer.alloc(0);
+  /** Not joined before an answer may be whole: joining at every piece takes quadratic time. */
+  #pieces: Buffer[] = [];
+  #bytes = 0;
+  #bytesWanted = 0;
   #ended = false;
   #wake: () => void = () => undefined;
 
@@ -26,8 +29,9 @@ export class RawConnection {
   private constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('data', (chunk) => {
-      this.#received = Buffer.concat([this.#received, chunk]);
-      this.#wake();
+      this.#pieces.push(chunk);
+      this.#bytes += chunk.length;
+      if (this.#bytes >= this.#bytesWanted) this.#wake();
     });
     // A reset is the end of a connection like any other.
     socket.on('error', () => this.#end());
@@ -92,9 +96,12 @@ export class RawConnection {
   }
 
   #take(head: boolean): RawAnswer | undefined {
-    const headEnd = this.#received.indexOf('\r\n\r\n');
+    const received = Buffer.concat(this.#pieces);
+    this.#pieces = [received];
+    this.#bytesWanted = 0;
+    const headEnd = received.indexOf('\r\n\r\n');
     if (headEnd < 0) return undefined;
-    const [statusLine = '', ...lines] = this.#received.toString('latin1', 0, headEnd).split('\r\n');
+    const [statusLine = '', ...lines] = received.toString('latin1', 0, headEnd).split('\r\n');
     const headers = new Map(
       lines.map((line) => {
         const colon = line.indexOf(':');
@@ -103,9 +110,13 @@ export class RawConnection {
     );
     const length = head ? 0 : Number(headers.get('content-length') ?? 0);
     const bodyAt = headEnd + 4;
-    if (this.#received.length < bodyAt + length) return undefined;
-    const body = this.#received.toString('utf8', bodyAt, bodyAt + length);
-    this.#received = this.#received.subarray(bodyAt + length);
+    if (received.length < bodyAt + length) {
+      this.#bytesWanted = bodyAt + length;
+      return undefined;
+    }
+    const body = received.toString('utf8', bodyAt, bodyAt + length);
+    this.#pieces = [received.subarray(bodyAt + length)];
+    this.#bytes = received.length - bodyAt - length;
     return { status: Number(statusLine.split(' ')[1]), headers, body };
   }
 }
