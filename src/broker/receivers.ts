@@ -101,6 +101,9 @@ export class QueueReceivers {
   /** The receiver's ask is answered or has failed. */
   answered(receiver: Receiver): void {
     this.#asked[receiver.askedOf]! -= receiver.asked;
+    // What it was asked for on top of what it got is free for others again, and the board has
+    // counted that as ready all the while: no partition rings for it.
+    if (this.#waiting.size > 0) this.serve();
   }
 
   /** Puts a receiver among those that wait. */
@@ -302,6 +305,10 @@ class EncodedOutlet implements Outlet {
 
 const NO_BYTES = Buffer.alloc(0);
 
+/** Replies in a row without messages, where the board had said that there were some. */
+const EMPTY_REPLIES_MAX = 3;
+const PAUSE_MS = 25;
+
 /** One call of receive, from its first ask to its end. */
 export class Receiver implements PendingRequest, PendingReceive {
   readonly options: ReceiverOptions;
@@ -313,6 +320,7 @@ export class Receiver implements PendingRequest, PendingReceive {
   #timer: NodeJS.Timeout | undefined;
   #timedOut = false;
   #cancelled = false;
+  #emptyReplies = 0;
   #unwatch: (() => void) | undefined;
 
   constructor(queue: QueueReceivers, outlet: Outlet, options: ReceiverOptions) {
@@ -366,8 +374,10 @@ export class Receiver implements PendingRequest, PendingReceive {
       this.#deliver(buffer, view, at, length, count);
     } else if (error !== NO_ERROR && this.options.waitMs === 0) {
       this.fail(refusal(error, this.#queue.queue.name));
-    } else {
+    } else if (error === NO_ERROR && ++this.#emptyReplies <= EMPTY_REPLIES_MAX) {
       this.#goOn();
+    } else {
+      this.#pause();
     }
   }
 
@@ -385,6 +395,19 @@ export class Receiver implements PendingRequest, PendingReceive {
     this.asked = 0;
     if (this.options.waitMs === 0) this.fail(error);
     else this.#goOn();
+  }
+
+  /** The board says that messages are ready, but their partition does not give them out: the queue
+   *  has as many in flight as it may, or the disk is full. Asking on at once would not help. */
+  #pause(): void {
+    if (this.#timedOut || this.options.waitMs === 0) {
+      this.finish();
+      return;
+    }
+    this.#emptyReplies = 0;
+    this.#outlet.withdraw();
+    this.startTimer();
+    setTimeout(() => this.#goOn(), PAUSE_MS);
   }
 
   /** What was ready went to somebody else: ask another partition, or wait. */
