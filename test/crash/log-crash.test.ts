@@ -96,7 +96,7 @@ async function work(
   }
 }
 
-/** Runs a life that may end by the death it is due. */
+/** Runs a life that may end by the death it is due, or by a disk that fails. */
 async function liveAndDie(life: Promise<void>): Promise<void> {
   try {
     await life;
@@ -106,13 +106,25 @@ async function liveAndDie(life: Promise<void>): Promise<void> {
 }
 
 function isDeath(error: unknown): boolean {
-  if (error instanceof ProcessDied) return true;
-  return error instanceof Error && error.cause !== undefined && isDeath(error.cause);
+  if (!(error instanceof Error)) return false;
+  if (error instanceof ProcessDied || ('code' in error && error.code === 'EIO')) return true;
+  return error.cause !== undefined && isDeath(error.cause);
+}
+
+/** Lets some later call fail. */
+function failOnce(storage: FaultyStorage, random: SeededRandom): void {
+  const calls = ['append', 'sync', 'sync', 'writeAt', 'rename', 'syncDirectory'] as const;
+  const call = calls[random.below(calls.length)]!;
+  storage.failNext({ call, code: 'EIO', after: random.below(20) });
 }
 
 const ENDS: Readonly<Record<string, (storage: FaultyStorage) => void>> = {
   'the process is killed': (storage) => storage.kill(),
   'the power is cut': (storage) => storage.cutPower(),
+  'one or the other happens': (storage) => {
+    if (storage.changes % 2 === 0) storage.kill();
+    else storage.cutPower();
+  },
 };
 
 describe.each(Object.keys(ENDS))('when %s', (end) => {
@@ -142,6 +154,7 @@ describe.each(Object.keys(ENDS))('when %s', (end) => {
         const ledger: Ledger = { claimed: [], acknowledged: 0, released: 0 };
         for (let life = 0; life < 6; life++) {
           storage.dieAtChange = storage.changes + 1 + random.below(60);
+          if (random.oneIn(3)) failOnce(storage, random);
           await liveAndDie(live(storage, ledger, random, { mode }, 25));
           ENDS[end]!(storage);
         }

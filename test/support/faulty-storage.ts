@@ -29,13 +29,14 @@ export type StorageCall =
   | 'read'
   | 'sync';
 
-/** The next `times` calls that fit fail with the system error `code`. */
+/** Of the calls that fit, `times` fail with the system error `code`, `after` others. */
 export interface Failure {
   readonly call: StorageCall;
   readonly code: 'EIO' | 'ENOSPC' | 'ENOENT';
   /** Fits every path when left out. */
   readonly path?: RegExp;
   readonly times?: number;
+  readonly after?: number;
 }
 
 interface UnsyncedWrite {
@@ -67,7 +68,7 @@ export class FaultyStorage implements Storage {
   #names = new Map<string, Inode>();
   #namesOnDisk = new Map<string, Inode>();
   #nameChanges: NameChange[] = [];
-  #failures: { failure: Failure; left: number }[] = [];
+  #failures: { failure: Failure; passed: number; left: number }[] = [];
   /** Files opened before a crash are of an earlier life. */
   #life = 0;
   #dead = false;
@@ -80,7 +81,7 @@ export class FaultyStorage implements Storage {
   // What tests do to it.
 
   failNext(failure: Failure): void {
-    this.#failures.push({ failure, left: failure.times ?? 1 });
+    this.#failures.push({ failure, passed: failure.after ?? 0, left: failure.times ?? 1 });
   }
 
   /** The process is gone; the operating system, and all that it was handed, stays. */
@@ -276,6 +277,10 @@ export class FaultyStorage implements Storage {
       ({ failure, left }) => left > 0 && failure.call === call && fits(failure, path),
     );
     if (entry === undefined) return;
+    if (entry.passed > 0) {
+      entry.passed--;
+      return;
+    }
     entry.left--;
     throw systemError(entry.failure.code, call, path);
   }
