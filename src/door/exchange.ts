@@ -13,8 +13,6 @@ import type { HttpAnswer, HttpProtocol, HttpRequest } from './http.ts';
 import { RequestBody } from './request-body.ts';
 import { isBodyless, statusLine } from './status-lines.ts';
 
-/** Answers above this are written as the client reads them, and counted meanwhile. */
-const WRITTEN_AT_ONCE_BYTES = 64 * 1024;
 /** The rest of a refused body of up to this length is read and thrown away, so that the client
  *  gets to read its answer; with a longer one the connection is closed. */
 const DISCARDED_BYTES_MAX = 32 * 1024 * 1024;
@@ -129,9 +127,19 @@ export class Exchange implements HttpRequest {
   }
 
   readonly #onAnswer = (answer: HttpAnswer): void => {
+    if (this.method === 'HEAD' || this.method === 'OPTIONS') {
+      // An answer without a body cannot be held back as `#send` does it. One that comes later than
+      // the request can: the server takes no other request of the connection before it.
+      setImmediate(() => this.#answerNow(answer));
+    } else {
+      this.#answerNow(answer);
+    }
+  };
+
+  #answerNow(answer: HttpAnswer): void {
     this.#handling = false;
     this.#respond(answer);
-  };
+  }
 
   readonly #onFailure = (error: unknown): void => {
     this.#handling = false;
@@ -197,42 +205,40 @@ export class Exchange implements HttpRequest {
         response.writeHeader('Content-Length', String(Buffer.byteLength(body)));
       }
       response.endWithoutBody();
-    } else if (body.length > WRITTEN_AT_ONCE_BYTES) {
-      return this.#beginSending(response, typeof body === 'string' ? Buffer.from(body) : body);
     } else if (this.#expectedBytes > PARSER_BYTES_MAX) {
       response.end(String(body).padEnd(FLUSHED_CHARS), true);
+    } else if (close) {
+      response.end(body, true);
     } else {
-      response.end(body, close);
+      return this.#send(response, body);
     }
     this.#finish();
   }
 
-  /** Writes what the connection takes; the rest stays here until the client has read that. */
-  #beginSending(response: UwsResponse, body: Uint8Array): void {
-    if (!this.#context.answerBudget.take(body.length)) {
-      this.#context.logger.warn(
-        { bytes: body.length },
-        'an answer is dropped: too many are unread',
-      );
+  /** Writes what the connection takes; `end` would keep the rest in memory that nobody counts, of
+   *  as many answers as a client asks for and does not read. Here a client that does not read is
+   *  left with an answer that has not ended, and asking on ends its connection. */
+  #send(response: UwsResponse, body: string | Uint8Array): void {
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    const [, done] = response.tryEnd(body, length);
+    if (done) return this.#finish();
+    if (!this.#context.answerBudget.take(length)) {
+      this.#context.logger.warn({ bytes: length }, 'an answer is dropped: too many are unread');
       response.close();
       return;
     }
-    this.#unsent = body;
-    if (!this.#send(response, body)) response.onWritable(this.#onWritable);
+    this.#unsent = typeof body === 'string' ? Buffer.from(body) : body;
+    response.onWritable(this.#onWritable);
   }
 
   readonly #onWritable = (offset: number): boolean => {
     const response = this.#response;
     const body = this.#unsent;
     if (response === undefined || body === undefined) return true;
-    return this.#send(response, body.subarray(offset), body.length);
-  };
-
-  #send(response: UwsResponse, rest: Uint8Array, total = rest.length): boolean {
-    const [taken, done] = response.tryEnd(rest, total);
+    const [taken, done] = response.tryEnd(body.subarray(offset), body.length);
     if (done) this.#finish();
     return taken;
-  }
+  };
 
   readonly #onAborted = (): void => {
     this.#response = undefined;

@@ -134,9 +134,10 @@ describe('a request', () => {
   it('with HEAD is answered with the length and without the body', async () => {
     handle = () => text('12345');
     const connection = await RawConnection.open(port);
-    await connection.send(rawRequest('HEAD', '/') + rawRequest('GET', '/'));
+    await connection.send(rawRequest('HEAD', '/'));
     const answer = await connection.answer(true);
     expect(answer?.headers.get('content-length')).toBe('5');
+    await connection.send(rawRequest('GET', '/'));
     expect((await connection.answer())?.body).toBe('12345');
     connection.close();
   });
@@ -284,6 +285,35 @@ describe('a client that goes away', () => {
     expect(aborted).toBe(true);
     await expectServing();
   });
+});
+
+describe('requests one behind the other', () => {
+  it('are answered in their order', async () => {
+    const connection = await RawConnection.open(port);
+    const paths = Array.from({ length: 100 }, (_, i) => `/${i}`);
+    await connection.send(paths.map((path) => rawRequest('GET', path)).join(''));
+    for (const path of paths) {
+      expect(JSON.parse((await connection.answer())!.body)).toMatchObject({ path });
+    }
+    connection.close();
+  });
+
+  it.each(['GET', 'HEAD', 'OPTIONS'])(
+    'by %s whose answers nobody reads end the connection',
+    async (method) => {
+      handle = () => text('x'.repeat(1000));
+      const connection = await RawConnection.open(port);
+      connection.pause();
+      const many = rawRequest(method, '/').repeat(1000);
+      for (let sent = 0; sent < 100 && !connection.ended; sent++) {
+        await Promise.race([connection.send(many), connection.end()]);
+      }
+      connection.resume();
+      await connection.end();
+      await until(() => server.inFlight === 0);
+      await expectServing();
+    },
+  );
 });
 
 describe('a large answer', () => {
