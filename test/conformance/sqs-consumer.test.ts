@@ -15,7 +15,7 @@ const PATIENCE_MS = 120_000;
 const LOOK_MS = 20;
 
 test(
-  'sqs-producer and sqs-consumer lose nothing, and see nothing again, however often the server dies',
+  'sqs-producer and sqs-consumer lose nothing, however often the server dies',
   async () => {
     await using server = await TestServer.start({ args: ['--partitions', '2'] });
     const sqs = sqsClient(server.url, { maxAttempts: 20 });

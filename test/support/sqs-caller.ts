@@ -11,16 +11,14 @@ export interface Answer {
   readonly contentType: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
-  /** The body, parsed: JSON as it is, XML as an object whose lists are always arrays. */
+  /** The body, parsed: JSON as it is, XML as an object. */
   // oxlint-disable-next-line typescript/no-explicit-any -- tests look into it as they please
   readonly body: any;
 }
 
 const LISTS = new Set([
   'Attribute',
-  'QueueUrl',
   'Tag',
-  'Message',
   'MessageAttribute',
   'SendMessageBatchResultEntry',
   'DeleteMessageBatchResultEntry',
@@ -32,8 +30,8 @@ const XML = new XMLParser({
   ignoreAttributes: false,
   parseTagValue: false,
   trimValues: false,
-  isArray: (name, path) =>
-    LISTS.has(name) && !(name === 'QueueUrl' && String(path).endsWith('QueueResult.QueueUrl')),
+  htmlEntities: true,
+  isArray: (name) => LISTS.has(name),
 });
 
 export class SqsCaller {
