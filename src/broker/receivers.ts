@@ -54,14 +54,15 @@ export class QueueReceivers {
 
   receive(options: ReceiverOptions, signal: AbortSignal | undefined): Promise<Delivered[]> {
     const outlet = new MessagesOutlet(this);
-    const receiver = new Receiver(this, outlet, options);
+    const receiver = new Receiver(this, outlet, options, this.#asked.length);
     this.#begin(receiver);
     if (signal !== undefined && !receiver.done) receiver.watch(signal);
     return outlet.promise;
   }
 
   receiveEncoded(options: ReceiverOptions, sink: MessageSink): PendingReceive {
-    const receiver = new Receiver(this, new EncodedOutlet(sink, this.#context.receipts), options);
+    const outlet = new EncodedOutlet(sink, this.#context.receipts);
+    const receiver = new Receiver(this, outlet, options, this.#asked.length);
     this.#begin(receiver);
     return receiver;
   }
@@ -83,11 +84,13 @@ export class QueueReceivers {
       if (partition >= count) partition = 0;
       const left = board.ready(partition, this.queue.boardRow) - this.#asked[partition]!;
       const handle = handles[partition]!;
-      if (left > 0 && handle.running) {
+      if ((left > 0 || receiver.mayRepeat) && handle.running) {
         if (!receiver.admit()) return true;
         this.#next = partition + 1;
         receiver.askedOf = partition;
-        receiver.asked = Math.min(left, receiver.options.max);
+        receiver.asked = Math.max(0, Math.min(left, receiver.options.max));
+        receiver.isAsking = true;
+        receiver.repeatsLeft--;
         this.#asked[partition]! += receiver.asked;
         writeReceive(handle, receiver, this.queue.queueId);
         flushSoon();
@@ -179,7 +182,7 @@ export interface ReceiverOptions {
   readonly bytesMax: number;
   /** Or TIMEOUT_OF_QUEUE. */
   readonly visibilityTimeoutMs: number;
-  /** 0: none. */
+  /** Or NO_ATTEMPT. */
   readonly attempt: number;
   readonly waitMs: number;
 }
@@ -304,6 +307,7 @@ class EncodedOutlet implements Outlet {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+const NO_ATTEMPT = 0;
 
 /** Replies in a row without messages, where the board had said that there were some. */
 const EMPTY_REPLIES_MAX = 3;
@@ -313,7 +317,10 @@ const PAUSE_MS = 25;
 export class Receiver implements PendingRequest, PendingReceive {
   readonly options: ReceiverOptions;
   askedOf = 0;
+  /** Of the ask under way; may be 0 also then. */
   asked = 0;
+  isAsking = false;
+  repeatsLeft: number;
   done = false;
   readonly #queue: QueueReceivers;
   readonly #outlet: Outlet;
@@ -323,10 +330,18 @@ export class Receiver implements PendingRequest, PendingReceive {
   #emptyReplies = 0;
   #unwatch: (() => void) | undefined;
 
-  constructor(queue: QueueReceivers, outlet: Outlet, options: ReceiverOptions) {
+  constructor(queue: QueueReceivers, outlet: Outlet, options: ReceiverOptions, partitions: number) {
     this.#queue = queue;
     this.#outlet = outlet;
     this.options = options;
+    const repeats = options.attempt !== NO_ATTEMPT && queue.queue.attributes.fifo;
+    this.repeatsLeft = repeats ? partitions : 0;
+  }
+
+  /** What an attempt repeats is in flight, so the board does not show it: each partition is asked
+   *  once, whatever is ready there. */
+  get mayRepeat(): boolean {
+    return this.repeatsLeft > 0;
   }
 
   get waitMs(): number {
@@ -355,7 +370,7 @@ export class Receiver implements PendingRequest, PendingReceive {
   /** Ends the wait; an ask under way is let come in first. */
   #stopWaiting(): void {
     this.#timedOut = true;
-    if (this.asked === 0) this.finish();
+    if (!this.isAsking) this.finish();
   }
 
   /** False: it has no room for messages, and has been parked. */
@@ -368,6 +383,7 @@ export class Receiver implements PendingRequest, PendingReceive {
   onReply(buffer: Buffer, view: DataView, at: number, length: number): void {
     this.#queue.answered(this);
     this.asked = 0;
+    this.isAsking = false;
     const error = buffer[at + codec.ERROR_AT]!;
     const count = view.getUint16(at + codec.COUNT_AT, true);
     if (count > 0) {
@@ -393,6 +409,7 @@ export class Receiver implements PendingRequest, PendingReceive {
   onFailure(error: BrokerError): void {
     this.#queue.answered(this);
     this.asked = 0;
+    this.isAsking = false;
     if (this.options.waitMs === 0) this.fail(error);
     else this.#goOn();
   }

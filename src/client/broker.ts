@@ -3,10 +3,10 @@
 import { Queue } from './queue.ts';
 import type { Transport } from './transport.ts';
 import type {
+  AttributeChanges,
   BrokerState,
   ListQueuesOptions,
   MoveTask,
-  QueueAttributes,
   QueueDefinition,
   StateListener,
 } from './types.ts';
@@ -50,7 +50,7 @@ export class Broker {
    *  left out have their defaults. */
   async createQueue(
     name: string,
-    attributes: Partial<QueueAttributes> = {},
+    attributes: AttributeChanges = {},
     tags: Readonly<Record<string, string>> = {},
   ): Promise<Queue> {
     await this.#transport.calls.createQueue(name, attributes, tags);

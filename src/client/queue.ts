@@ -11,8 +11,8 @@ import {
 import { type Message, type MessageQueue, type ReceiptSource, receiptError } from './message.ts';
 import type { ReceiptResults, Transport } from './transport.ts';
 import type {
+  AttributeChanges,
   MessageInput,
-  QueueAttributes,
   QueueCounts,
   QueueDefinition,
   ReceiveOptions,
@@ -170,7 +170,8 @@ export class Queue implements MessageQueue {
     return this.#transport.calls.findQueue(this.name);
   }
 
-  setAttributes(attributes: Partial<QueueAttributes>): Promise<QueueDefinition> {
+  /** What is left out stays; what is undefined takes its default. */
+  setAttributes(attributes: AttributeChanges): Promise<QueueDefinition> {
     return this.#transport.calls.setAttributes(this.name, attributes);
   }
 

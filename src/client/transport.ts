@@ -4,11 +4,11 @@
 import type { BrokerError, ErrorCode } from '../base/errors.ts';
 import type { Message, MessageQueue, ReceiptSource } from './message.ts';
 import type {
+  AttributeChanges,
   BrokerState,
   ListQueuesOptions,
   MessageInput,
   MoveTask,
-  QueueAttributes,
   QueueCounts,
   QueueDefinition,
   ReceiveOptions,
@@ -45,10 +45,10 @@ export interface TransportSubscription {
 export interface QueueCalls {
   createQueue(
     queue: string,
-    attributes: Partial<QueueAttributes>,
+    attributes: AttributeChanges,
     tags: Readonly<Record<string, string>>,
   ): Promise<QueueDefinition>;
-  setAttributes(queue: string, attributes: Partial<QueueAttributes>): Promise<QueueDefinition>;
+  setAttributes(queue: string, attributes: AttributeChanges): Promise<QueueDefinition>;
   setTags(
     queue: string,
     add: Readonly<Record<string, string>>,

@@ -46,6 +46,11 @@ export interface SendResult {
   readonly sequenceNumber: number;
 }
 
+/** Attributes of a queue to be set. */
+export type AttributeChanges = {
+  readonly [Key in keyof QueueAttributes]?: QueueAttributes[Key] | undefined;
+};
+
 export interface RequestOptions {
   /** Gives up waiting for the answer; what was asked may still happen. */
   readonly signal?: AbortSignal | undefined;

@@ -27,7 +27,7 @@ import type {
   StateListener,
 } from '../client/types.ts';
 import type { OutgoingMessage } from '../command/message-entry.ts';
-import type { QueueDefinition } from '../command/queue-definition.ts';
+import type { QueueAttributes, QueueDefinition } from '../command/queue-definition.ts';
 import { EmbeddedMessage } from './embedded-message.ts';
 import { EmbeddedSubscription } from './embedded-subscription.ts';
 
@@ -163,8 +163,10 @@ function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Pro
 
 function callsOf(service: QueueService, queueOf: (name: string) => QueueDefinition): QueueCalls {
   return {
-    createQueue: (queue, attributes, tags) => service.createQueue(queue, attributes, tags),
-    setAttributes: (queue, attributes) => service.setAttributes(queue, attributes),
+    createQueue: (queue, attributes, tags) =>
+      service.createQueue(queue, attributes as Partial<QueueAttributes>, tags),
+    setAttributes: (queue, attributes) =>
+      service.setAttributes(queue, attributes as Partial<QueueAttributes>),
     setTags: (queue, add, remove) => service.setTags(queue, add, remove),
     deleteQueue: (queue) => service.deleteQueue(queue),
     findQueue: async (queue) => service.findQueue(queue),
