@@ -50,6 +50,8 @@ export interface ConnectionEvents {
 
 /** How often deadlines are looked at. */
 const SWEEP_INTERVAL_MS = 50;
+/** A partition that is being restarted is asked again after this. */
+const RETRY_MS = 100;
 /** Frames up to this size are gathered into one message. */
 const GATHERED_BYTES_MAX = 16 * 1024;
 const HELLO_CORRELATION = 0xffff_ffff;
@@ -357,14 +359,30 @@ export class Connection {
     const request = this.#pending.get(correlation);
     // Every request is kept until it is answered, also when nobody waits for it any longer.
     if (request === undefined) throw malformed(`An answer has an unknown correlation.`);
-    this.#pending.delete(correlation);
     if (kind === FRAME.FAILED) {
       const code = errorCodeOf(reader.uint());
-      request.onFailure(new BrokerError(code, reader.string(DETAIL_CHARS_MAX)));
+      const error = new BrokerError(code, reader.string(DETAIL_CHARS_MAX));
+      if (code === 'CAPSTAN_PARTITION_RESTARTING' && this.#retryLater(request)) return;
+      this.#pending.delete(correlation);
+      request.onFailure(error);
     } else {
+      this.#pending.delete(correlation);
       request.onAnswer(kind, reader);
     }
     this.free(request.admittedBytes);
+  }
+
+  /** Sends a request again after a pause, like one whose answer was lost with a connection. False: it
+   *  is not to be sent twice, or nobody waits for it any longer. */
+  #retryLater(request: ClientRequest): boolean {
+    if (request.once || request.expire(performance.now())) return false;
+    const epoch = this.#epoch;
+    setTimeout(() => {
+      // A new connection has sent it already.
+      const current = epoch === this.#epoch && this.#pending.has(request.correlation);
+      if (current) this.post(request.frame);
+    }, RETRY_MS);
+    return true;
   }
 
   // Time.
