@@ -196,9 +196,9 @@ describe('a server that is killed', () => {
       concurrency: 4,
     });
     const acknowledged: string[] = [];
-    let sending = true;
+    const sending = { on: true };
     const sender = (async () => {
-      for (let i = 0; sending; i++) {
+      for (let i = 0; sending.on; i++) {
         await queue.send({ body: `${i}` });
         acknowledged.push(`${i}`);
       }
@@ -212,7 +212,7 @@ describe('a server that is killed', () => {
     }
     const before = acknowledged.length;
     await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(before + 50);
-    sending = false;
+    sending.on = false;
     await sender;
     await expect
       .poll(() => acknowledged.filter((body) => !handled.has(body)), { timeout: 20_000 })

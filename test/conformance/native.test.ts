@@ -77,7 +77,7 @@ describe.each(NATIVE_TRANSPORTS)('a broker, $name', (transport) => {
     const bodies = [Uint8Array.of(0, 1, 255), '', 'x'.repeat(1024 * 1024), 'a\0b'];
     for (const body of bodies) await queue.send({ body });
     const messages = await receiveAll(queue, bodies.length);
-    const sizes = messages.map((message) => message.body.length).sort((a, b) => a - b);
+    const sizes = messages.map((message) => message.body.length).toSorted((a, b) => a - b);
     expect(sizes).toEqual([0, 3, 3, 1024 * 1024]);
   });
 
@@ -115,7 +115,10 @@ describe.each(NATIVE_TRANSPORTS)('a broker, $name', (transport) => {
       [queue.send({ body: 'x', groupId: 'g'.repeat(129) }), 'CAPSTAN_INVALID_ARGUMENT'],
       [queue.send({ body: 'x', attributes: { 'a b': 'x' } }), 'CAPSTAN_INVALID_ARGUMENT'],
       [queue.send({ body: 'x', attributes: { a: '' } }), 'CAPSTAN_INVALID_ARGUMENT'],
-      [queue.sendBatch(Array(1001).fill({ body: 'x' })), 'CAPSTAN_BATCH_TOO_LARGE'],
+      [
+        queue.sendBatch(Array.from({ length: 1001 }, () => ({ body: 'x' }))),
+        'CAPSTAN_BATCH_TOO_LARGE',
+      ],
       [queue.receive({ max: 0 }), 'CAPSTAN_INVALID_ARGUMENT'],
       [queue.receive({ max: 1001 }), 'CAPSTAN_INVALID_ARGUMENT'],
       [queue.receive({ waitMs: 20_001 }), 'CAPSTAN_INVALID_ARGUMENT'],

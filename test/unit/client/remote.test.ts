@@ -1,12 +1,15 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Broker } from '../../../src/client/broker.ts';
 import { RemoteTransport } from '../../../src/client/remote-transport.ts';
 import { MemoryServer } from '../../support/memory-sockets.ts';
+import { framesOf, message } from '../../support/native-frames.ts';
+import { settle } from '../../support/native-peer.ts';
 import { WaitingQueueService } from '../../support/waiting-queue-service.ts';
 
 const OPTIONS = {
   url: 'memory:',
-  token: undefined,
+  token: undefined as string | undefined,
   connectTimeoutMs: 5_000,
   requestTimeoutMs: 5_000,
   reconnectBaseMs: 1,
@@ -19,52 +22,321 @@ const OPTIONS = {
 let service: WaitingQueueService;
 let server: MemoryServer;
 let broker: Broker;
+const brokers: Broker[] = [];
+
+async function open(options: Partial<typeof OPTIONS> = {}): Promise<Broker> {
+  const transport = new RemoteTransport({
+    ...OPTIONS,
+    ...options,
+    openSocket: server.openSocket,
+  });
+  const opened = new Broker(transport);
+  brokers.push(opened);
+  await transport.open();
+  return opened;
+}
 
 beforeEach(async () => {
   service = new WaitingQueueService();
   server = new MemoryServer(service);
-  const transport = new RemoteTransport({ ...OPTIONS, openSocket: server.openSocket });
-  await transport.open();
-  broker = new Broker(transport);
+  broker = await open();
+  await broker.createQueue('orders');
 });
-afterEach(() => broker.close());
+afterEach(async () => {
+  await Promise.all(brokers.splice(0).map((each) => each.close()));
+});
 
-describe('a remote broker', () => {
-  it('sends, receives and deletes', async () => {
-    const orders = await broker.createQueue('orders', { visibilityTimeoutMs: 30_000 });
-    const sent = await orders.send({ body: 'hello', groupId: 'a', delayMs: 0 });
-    const results = await orders.sendBatch([{ body: Uint8Array.of(1, 2, 3) }, { body: 'text' }]);
-    expect(results.map(({ error }) => error)).toEqual([undefined, undefined]);
-    const messages = await orders.receive({ max: 100 });
-    expect(messages.map((message) => message.text())).toEqual(['hello', '\x01\x02\x03', 'text']);
-    expect(messages[0]).toMatchObject({ messageId: sent.messageId, groupId: 'a', receiveCount: 1 });
-    await orders.deleteBatch(messages.map((message) => message.receiptHandle));
-    expect(await orders.counts()).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+/** Kinds of the frames that the server has got from now on. */
+function requestKinds(): number[][] {
+  const messages: number[][] = [];
+  server.onRequest = (bytes) => {
+    messages.push(framesOf(bytes).map(([kind]) => kind as number));
+    return true;
+  };
+  return messages;
+}
+
+describe('calls of one turn', () => {
+  it('leave as one frame per queue and kind, in one message', async () => {
+    const orders = broker.queue('orders');
+    const messages = requestKinds();
+    const sent = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => orders.send({ body: `${i}` })),
+    );
+    expect(messages).toEqual([[2, 3]]);
+    expect(new Set(sent.map(({ messageId }) => messageId)).size).toBe(50);
+    const received = await orders.receive({ max: 50 });
+    messages.length = 0;
+    await Promise.all([
+      ...received.slice(0, 20).map((each) => each.delete()),
+      ...received.slice(20, 40).map((each) => each.release()),
+      ...received.slice(40).map((each) => each.extend(1000)),
+      broker.queue('other').describe(),
+    ]);
+    expect(messages.length).toBe(1);
+    expect(messages[0]!.toSorted((a, b) => a - b)).toEqual([5, 6, 11, 13]);
+    expect(await orders.counts()).toMatchObject({ visible: 20, inFlight: 10 });
   });
 
-  it('hands over what comes to a consumer, and stops it in an orderly way', async () => {
-    const orders = await broker.createQueue('orders');
-    await orders.sendBatch(Array.from({ length: 50 }, (_, i) => ({ body: `${i}` })));
-    const seen: string[] = [];
-    for await (const message of orders.consume({ prefetch: 7 })) {
-      seen.push(message.text());
-      await message.delete();
-      if (seen.length === 30) break;
-    }
-    expect(seen).toEqual(Array.from({ length: 30 }, (_, i) => `${i}`));
-    expect(await orders.counts()).toMatchObject({ visible: 20, inFlight: 0 });
+  it('fail on their own when only some of them are wrong', async () => {
+    await broker.queue('orders').setAttributes({ messageBytesMax: 1024 });
+    const orders = broker.queue('orders');
+    const bodies = ['fine', 'x'.repeat(1025), 'fine too'];
+    const [first, second, third] = await Promise.allSettled([
+      ...bodies.map((body) => orders.send({ body })),
+      orders.send({ body: 'x', delayMs: -1 }),
+    ]);
+    expect(first?.status).toBe('fulfilled');
+    expect(second).toMatchObject({ reason: { code: 'CAPSTAN_MESSAGE_TOO_LARGE' } });
+    expect(third?.status).toBe('fulfilled');
+    expect((await orders.counts()).visible).toBe(2);
   });
 
-  it('sends again what was not answered when its connection broke', async () => {
-    const orders = await broker.createQueue('orders');
+  it('fill as many frames as a batch may not hold', async () => {
+    const orders = broker.queue('orders');
+    const body = 'x'.repeat(600_000);
+    await Promise.all([orders.send({ body }), orders.send({ body }), orders.send({ body: 'y' })]);
+    const many = Array.from({ length: 700 }, () => ({ body: 'z' }));
+    const results = await Promise.all([orders.sendBatch(many), orders.sendBatch(many)]);
+    expect(results.flat().every(({ error }) => error === undefined)).toBe(true);
+    expect((await orders.counts()).visible).toBe(1403);
+  });
+});
+
+describe('a connection that is lost', () => {
+  it('comes back by itself, says so, and sends again what was not answered, in order', async () => {
+    const orders = broker.queue('orders');
+    const states: (string | undefined)[] = [];
+    broker.onStateChange((state, error) => void states.push(state, error?.code));
     server.onAnswer = () => false;
-    const sent = orders.send({ body: 'once' });
-    await new Promise((resolve) => setImmediate(resolve));
-    await new Promise((resolve) => setImmediate(resolve));
+    const sends = [orders.send({ body: 'a' })];
+    await settle();
+    sends.push(orders.send({ body: 'b' }));
+    await settle();
+    server.onAnswer = () => true;
+    server.down = true;
+    server.link.cut();
+    await expect.poll(() => broker.state).toBe('reconnecting');
+    sends.push(orders.send({ body: 'c' }));
+    server.down = false;
+    await Promise.all(sends);
+    expect(states).toEqual(['reconnecting', 'CAPSTAN_CONNECTION_LOST', 'connected', undefined]);
+    const texts = (await orders.receive({ max: 10 })).map((each) => each.text());
+    expect(texts).toEqual(['a', 'b', 'a', 'b', 'c']);
+  });
+
+  it('takes subscriptions along, with the credit that they had', async () => {
+    const orders = broker.queue('orders');
+    const consumer = orders.consume({ prefetch: 4 });
+    await orders.sendBatch([{ body: 'a' }, { body: 'b' }]);
+    expect((await consumer.next()).value!.text()).toBe('a');
+    server.link.cut();
+    await expect.poll(() => server.links.length).toBe(2);
+    await orders.sendBatch(Array.from({ length: 10 }, (_, i) => ({ body: `${i}` })));
+    await settle();
+    expect((await orders.counts()).visible).toBeGreaterThanOrEqual(6);
+    const texts: string[] = [];
+    for (let i = 0; i < 11; i++) texts.push((await consumer.next()).value!.text());
+    expect(texts).toEqual(['b', ...Array.from({ length: 10 }, (_, i) => `${i}`)]);
+    await consumer.stop();
+  });
+
+  it('does not repeat what could do harm', async () => {
+    server.onAnswer = () => false;
+    const task = broker.redrive('orders');
+    const purge = broker.queue('orders').purge();
+    await settle();
     server.onAnswer = () => true;
     server.link.cut();
-    expect((await sent).error).toBeUndefined();
-    expect(server.links.length).toBe(2);
-    expect((await orders.counts()).visible).toBe(2);
+    await expect(task).rejects.toMatchObject({ code: 'CAPSTAN_CONNECTION_LOST' });
+    await expect(purge).rejects.toMatchObject({ code: 'CAPSTAN_CONNECTION_LOST' });
+    expect(service.tasks.length).toBe(1);
+  });
+
+  it('is noticed when the server falls silent', async () => {
+    const silent = await open({ pingIntervalMs: 60 });
+    const link = server.links.at(-1)!;
+    server.onAnswer = () => false;
+    await expect.poll(() => silent.state).toBe('reconnecting');
+    server.onAnswer = () => true;
+    await expect.poll(() => silent.state).toBe('connected');
+    expect(server.link).not.toBe(link);
+  });
+
+  it('is kept by pings when nobody says anything', async () => {
+    const quiet = await open({ pingIntervalMs: 60 });
+    const messages = requestKinds();
+    await expect.poll(() => messages.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(3);
+    expect(new Set(messages.flat())).toEqual(new Set([12]));
+    expect(quiet.state).toBe('connected');
+  });
+
+  it('is closed by the client over an answer that is none', async () => {
+    const link = server.link;
+    link.peer!.send(message([36, 999]));
+    await expect.poll(() => server.links.length).toBe(2);
+    expect((await broker.queue('orders').counts()).visible).toBe(0);
+  });
+});
+
+describe('the first connection', () => {
+  it('is tried until it comes about, or until the time is over', async () => {
+    server.down = true;
+    const late = open();
+    await settle();
+    server.down = false;
+    expect((await late).state).toBe('connected');
+    server.down = true;
+    await expect(open({ connectTimeoutMs: 50 })).rejects.toMatchObject({
+      code: 'CAPSTAN_CONNECTION_LOST',
+    });
+  });
+
+  it('is given up at once when the server wants another token', async () => {
+    server = new MemoryServer(service, 'secret');
+    await expect(open({ token: 'wrong' })).rejects.toMatchObject({ code: 'CAPSTAN_UNAUTHORIZED' });
+    expect((await open({ token: 'secret' })).state).toBe('connected');
+  });
+
+  it('pauses longer before each attempt, up to the longest pause', async () => {
+    server.down = true;
+    const random = () => 1;
+    const started = performance.now();
+    const options = { connectTimeoutMs: 400, reconnectBaseMs: 20, reconnectMaxMs: 40, random };
+    let attempts = 0;
+    const { openSocket } = server;
+    const transport = new RemoteTransport({
+      ...OPTIONS,
+      ...options,
+      openSocket: (url, events) => {
+        attempts++;
+        return openSocket(url, events);
+      },
+    });
+    await transport.open().catch(() => undefined);
+    expect(performance.now() - started).toBeGreaterThanOrEqual(399);
+    expect(attempts).toBeGreaterThan(2);
+    // 20, 40, 40 ...: at most eleven in 400 ms.
+    expect(attempts).toBeLessThanOrEqual(12);
+  });
+});
+
+describe('a request', () => {
+  it('that is not answered in time rejects, also while there is no connection', async () => {
+    const orders = broker.queue('orders');
+    server.onAnswer = () => false;
+    const timeout = { timeoutMs: 60 };
+    await expect(orders.send({ body: 'x' }, timeout)).rejects.toMatchObject({
+      code: 'CAPSTAN_TIMEOUT',
+    });
+    server.down = true;
+    server.link.cut();
+    await expect(orders.send({ body: 'x' }, timeout)).rejects.toMatchObject({
+      code: 'CAPSTAN_TIMEOUT',
+    });
+    await expect(orders.deleteBatch(['x'], timeout)).rejects.toMatchObject({
+      code: 'CAPSTAN_TIMEOUT',
+    });
+  });
+
+  it('is given up when its signal says so, without disturbing those beside it', async () => {
+    const orders = broker.queue('orders');
+    const abort = new AbortController();
+    const given = orders.send({ body: 'a' }, { signal: abort.signal });
+    const kept = orders.send({ body: 'b' });
+    abort.abort(new Error('enough'));
+    await expect(given).rejects.toThrow('enough');
+    expect((await kept).messageId).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('that brings messages too late gives them back', async () => {
+    const orders = broker.queue('orders');
+    const abort = new AbortController();
+    const held: Uint8Array[] = [];
+    server.onAnswer = (bytes) => {
+      const isMessages = framesOf(bytes).some(([kind]) => kind === 35);
+      if (isMessages) held.push(bytes);
+      return !isMessages;
+    };
+    await orders.send({ body: 'x' });
+    const receive = orders.receive({ waitMs: 10_000, signal: abort.signal });
+    await expect.poll(() => held.length).toBe(1);
+    abort.abort();
+    expect(await receive).toEqual([]);
+    server.onAnswer = () => true;
+    server.link.peer!.send(held[0]!);
+    await expect.poll(() => orders.counts()).toMatchObject({ visible: 1, inFlight: 0 });
+  });
+
+  it('waits while too many bytes are not answered, and goes on when they are', async () => {
+    const orders = broker.queue('orders');
+    server.onRequest = () => false;
+    const body = new Uint8Array(300_000);
+    let accepted = 0;
+    const sends = Array.from({ length: 8 }, async () => {
+      await orders.send({ body });
+      accepted++;
+    });
+    await settle();
+    const frames: number[] = [];
+    server.onRequest = (bytes) => {
+      frames.push(bytes.length);
+      return true;
+    };
+    server.link.cut();
+    await Promise.all(sends);
+    expect(accepted).toBe(8);
+    expect((await orders.counts()).visible).toBe(8);
+    // Three fit the buffer; the others came one after the other.
+    expect(frames.filter((bytes) => bytes > 250_000).length).toBeGreaterThan(2);
+  });
+
+  it('is refused once the broker is closed', async () => {
+    const orders = broker.queue('orders');
+    const consumer = orders.consume();
+    const pending = orders.receive({ waitMs: 10_000 });
+    const outcomes = Promise.allSettled([pending, consumer.next()]);
+    await turn();
+    await broker.close();
+    await broker.close();
+    for (const outcome of await outcomes) {
+      expect(outcome).toMatchObject({ reason: { code: 'CAPSTAN_CONNECTION_LOST' } });
+    }
+    await expect(orders.send({ body: 'x' })).rejects.toMatchObject({
+      code: 'CAPSTAN_CONNECTION_LOST',
+    });
+    const late = orders.consume();
+    await expect(late.next()).rejects.toBeInstanceOf(Error);
+    expect(broker.state).toBe('closed');
+  });
+});
+
+describe('a consumer', () => {
+  it('drops what has waited beyond its visibility, and goes on with what comes', async () => {
+    const orders = broker.queue('orders');
+    await orders.sendBatch([{ body: 'a' }, { body: 'b' }]);
+    const consumer = orders.consume({ prefetch: 2, visibilityTimeoutMs: 100 });
+    expect((await consumer.next()).value!.text()).toBe('a');
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    service.pass(101);
+    const texts = [(await consumer.next()).value!.text(), (await consumer.next()).value!.text()];
+    expect(texts).toEqual(['a', 'b']);
+    await consumer.stop();
+  });
+
+  it('refuses options that make no sense', () => {
+    const orders = broker.queue('orders');
+    expect(() => orders.consume({ prefetch: 0 })).toThrow(RangeError);
+    expect(() => orders.consume(() => undefined, { concurrency: 1.5 })).toThrow(RangeError);
+  });
+
+  it('with releaseOnDisconnect gives its messages back when its connection is lost', async () => {
+    const orders = broker.queue('orders');
+    const consumer = orders.consume({ prefetch: 1, releaseOnDisconnect: true });
+    await orders.send({ body: 'x' });
+    expect((await consumer.next()).value!.receiveCount).toBe(1);
+    server.link.cut();
+    expect((await consumer.next()).value!.receiveCount).toBe(2);
+    await consumer.stop();
   });
 });
