@@ -6,8 +6,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { ROOT } from './built.ts';
 
-const ENTRY = path.resolve(import.meta.dirname, '../../dist/main.js');
+const ENTRY = path.join(ROOT, 'dist/main.js');
 /** Only a server that will never be ready takes so long. */
 const READY_PATIENCE_MS = 60_000;
 const READY_LOOK_MS = 10;

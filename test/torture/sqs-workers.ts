@@ -134,6 +134,8 @@ export async function consumeByLibrary(options: WorkerOptions): Promise<string[]
     sqs: client,
     batchSize: BATCH,
     waitTimeSeconds: 1,
+    // A server that is being restarted looks like credentials to it that are wrong.
+    authenticationErrorTimeout: 100,
     messageSystemAttributeNames: ['ApproximateReceiveCount'],
     handleMessageBatch: async (messages) => messages,
   });

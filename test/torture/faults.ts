@@ -1,0 +1,197 @@
+/* What is done to a server while clients use it: the table of the torture. Each ends with a server
+ * that could be whole again. */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { ROOT } from '../support/built.ts';
+import { hasCompiler } from './faulty-disk.ts';
+import type { Rig, RigOptions } from './rig.ts';
+
+export interface Fault {
+  readonly name: string;
+  /** One sentence for the report. */
+  readonly how: string;
+  /** Whether "one holder at a time" is still promised. */
+  readonly exclusive: boolean;
+  /** Undefined: it can be done here. Else why not. */
+  readonly missing?: () => string | undefined;
+  /** What the rig needs for it. */
+  readonly needs: (folder: string) => Partial<RigOptions>;
+  inflict(rig: Rig, folder: string): Promise<void>;
+}
+
+const NOTHING = () => ({});
+const A_DISK = () => ({ disk: true });
+const noCompiler = () => (hasCompiler() ? undefined : 'no gcc here');
+
+const FAKETIME = [
+  '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1',
+  '/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1',
+];
+
+/** Kills a process and waits for it: restarts come with the next look at its health. */
+async function restartAfterCut(rig: Rig): Promise<void> {
+  await rig.server.exited();
+  rig.disk.repair();
+  await rig.server.start();
+}
+
+function clockFile(folder: string): string {
+  return path.join(folder, 'clock');
+}
+
+async function jump(rig: Rig, folder: string, seconds: number): Promise<void> {
+  writeFileSync(clockFile(folder), `${seconds >= 0 ? '+' : ''}${seconds}\n`);
+  await sleep(rig.random.below(300));
+  // A server that runs does not look at the wall clock again; one that starts does.
+  await rig.server.restart();
+}
+
+export const FAULTS: readonly Fault[] = [
+  {
+    name: 'kill -9',
+    how: 'SIGKILL to the server at a random moment, then a start',
+    exclusive: true,
+    needs: NOTHING,
+    inflict: (rig) => rig.server.restart(),
+  },
+  {
+    name: 'kill -9 while starting',
+    how: 'SIGKILL, a start, and SIGKILL again before it is ready',
+    exclusive: true,
+    needs: NOTHING,
+    inflict: async (rig) => {
+      await rig.server.kill();
+      const starting = rig.server.start().catch(() => undefined);
+      await sleep(rig.random.below(600));
+      await rig.server.kill();
+      await starting;
+      await rig.server.start();
+    },
+  },
+  {
+    name: 'partition fails',
+    how: 'a partition thread throws, exits or hangs, each in turn',
+    exclusive: true,
+    needs: () => ({
+      nodeArgs: [
+        '--import',
+        pathToFileURL(path.join(ROOT, 'test/torture/partition-faults.mjs')).href,
+      ],
+    }),
+    inflict: async (rig) => {
+      rig.server.signal('SIGUSR2');
+      await sleep(rig.random.below(500));
+    },
+  },
+  {
+    name: 'suspended',
+    how: 'SIGSTOP, up to three seconds, SIGCONT',
+    exclusive: true,
+    needs: NOTHING,
+    inflict: async (rig) => {
+      rig.server.signal('SIGSTOP');
+      await sleep(rig.random.below(3000));
+      rig.server.signal('SIGCONT');
+    },
+  },
+  {
+    name: 'sync fails',
+    how: 'fdatasync returns EIO (LD_PRELOAD)',
+    exclusive: true,
+    missing: noCompiler,
+    needs: A_DISK,
+    inflict: async (rig) => {
+      rig.disk.failSyncs(1 + rig.random.below(2));
+      await sleep(rig.random.below(500));
+    },
+  },
+  {
+    name: 'write fails',
+    how: 'write returns EIO (LD_PRELOAD)',
+    exclusive: true,
+    missing: noCompiler,
+    needs: A_DISK,
+    inflict: async (rig) => {
+      rig.disk.failWrites(1 + rig.random.below(2), 'EIO');
+      await sleep(rig.random.below(500));
+    },
+  },
+  {
+    name: 'write is short',
+    how: 'write takes half of its bytes (LD_PRELOAD)',
+    exclusive: true,
+    missing: noCompiler,
+    needs: A_DISK,
+    inflict: async (rig) => {
+      rig.disk.shortWrites(1 + rig.random.below(5));
+      await sleep(rig.random.below(500));
+    },
+  },
+  {
+    name: 'no space',
+    how: 'every write returns ENOSPC for up to two seconds (LD_PRELOAD)',
+    exclusive: true,
+    missing: noCompiler,
+    needs: A_DISK,
+    inflict: async (rig) => {
+      rig.disk.failWrites(1_000_000, 'ENOSPC');
+      await sleep(rig.random.below(2000));
+      rig.disk.repair();
+    },
+  },
+  {
+    name: 'disk is slow',
+    how: 'one fdatasync takes eight seconds (LD_PRELOAD): longer than the heartbeat allows',
+    exclusive: true,
+    missing: noCompiler,
+    needs: A_DISK,
+    inflict: async (rig) => {
+      rig.disk.slowSyncs(1, 8000);
+      await sleep(9000);
+    },
+  },
+  {
+    name: 'power cut',
+    how: 'unsynced writes and names are put back, whole or by sector, then SIGKILL (LD_PRELOAD)',
+    exclusive: false,
+    missing: noCompiler,
+    needs: A_DISK,
+    inflict: async (rig) => {
+      rig.disk.cutPower(rig.random.word());
+      await restartAfterCut(rig);
+    },
+  },
+  {
+    name: 'clock jumps',
+    how: 'the wall clock jumps an hour forward or back (libfaketime), then SIGKILL and a start',
+    exclusive: false,
+    missing: () => (FAKETIME.some((each) => existsSync(each)) ? undefined : 'no libfaketime here'),
+    needs: (folder) => {
+      writeFileSync(clockFile(folder), '+0\n');
+      return {
+        env: {
+          LD_PRELOAD: FAKETIME.find((each) => existsSync(each)) ?? '',
+          FAKETIME_TIMESTAMP_FILE: clockFile(folder),
+          FAKETIME_NO_CACHE: '1',
+          FAKETIME_DONT_FAKE_MONOTONIC: '1',
+        },
+      };
+    },
+    inflict: async (rig, folder) => {
+      await jump(rig, folder, rig.random.below(2) === 0 ? 3600 : -3600);
+      await sleep(rig.random.below(500));
+      await jump(rig, folder, 0);
+    },
+  },
+];
+
+/** Whether this machine lets us mount a small file system. */
+export function canMount(): boolean {
+  return (
+    process.platform === 'linux' && process.getuid?.() === 0 && spawnSync('mount').status === 0
+  );
+}
