@@ -88,17 +88,28 @@ export class Exchange implements HttpRequest {
     this.host = request.getHeader('host');
     this.contentType = request.getHeader('content-type');
     this.target = request.getHeader('x-amz-target');
-    if (this.target === '') this.#keepHeaders(request);
+    if (this.target === '' && !this.#keepHeaders(request)) {
+      // Without an answer: after one, the server would go on to what follows on the connection.
+      response.close();
+      return;
+    }
     this.#expectedBytes = Number(request.getHeader('content-length'));
     this.#protocol = this.#context.protocolOf(this);
     if (this.#expectedBytes > this.#context.bodyBytesMax) this.#refuseTooLarge();
     else response.onData(this.#onData);
   }
 
-  #keepHeaders(request: UwsRequest): void {
+  /** False: the request has two lengths. The server goes by the first; a proxy before it may have
+   *  gone by the other, and taken for a body what we would take for another request. */
+  #keepHeaders(request: UwsRequest): boolean {
     const headers = new Map<string, string>();
-    request.forEach((name, value) => headers.set(name, value));
+    let lengths = 0;
+    request.forEach((name, value) => {
+      headers.set(name, value);
+      if (name === 'content-length') lengths++;
+    });
     this.#headers = headers;
+    return lengths <= 1;
   }
 
   readonly #onData = (chunk: ArrayBuffer, isLast: boolean): void => {
@@ -165,7 +176,7 @@ export class Exchange implements HttpRequest {
     if (this.#response === undefined) return this.#finish();
     const unread = this.#expectedBytes - this.#collected.length;
     // Of a body in chunks nobody knows where it ends.
-    this.#closeAfter = unread < 0 || unread > DISCARDED_BYTES_MAX;
+    if (unread < 0 || unread > DISCARDED_BYTES_MAX) this.#closeAfter = true;
     try {
       this.#respond(this.#protocol!.refuse(this, error));
     } catch (defect) {
