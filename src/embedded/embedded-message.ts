@@ -5,7 +5,8 @@ import { Message, type MessageQueue } from '../client/message.ts';
 
 export class EmbeddedMessage extends Message {
   readonly delivered: DeliveredMessage;
-  readonly #peeked: boolean;
+  /** It was only looked at: there is no receipt for it. */
+  readonly peeked: boolean;
 
   constructor(
     queue: MessageQueue,
@@ -15,7 +16,7 @@ export class EmbeddedMessage extends Message {
   ) {
     super(queue, arrivedAtMs);
     this.delivered = delivered;
-    this.#peeked = peeked;
+    this.peeked = peeked;
   }
 
   get messageId(): string {
@@ -23,7 +24,7 @@ export class EmbeddedMessage extends Message {
   }
 
   get receiptHandle(): string {
-    return this.#peeked ? '' : this.delivered.receiptHandle;
+    return this.peeked ? '' : this.delivered.receiptHandle;
   }
 
   get body(): Uint8Array {

@@ -144,10 +144,9 @@ function wrapped(
 
 function unwrapped(receipt: ReceiptSource): ServiceReceipt {
   if (typeof receipt === 'string') return receipt;
-  if (!(receipt instanceof EmbeddedMessage) || receipt.receiptHandle === '') {
-    return receipt.receiptHandle;
-  }
-  return receipt.delivered;
+  // Asking for the handle's text would make it.
+  if (receipt instanceof EmbeddedMessage && !receipt.peeked) return receipt.delivered;
+  return receipt.receiptHandle;
 }
 
 /** Rejects with the signal's reason once that is aborted; what was asked may still happen. */
