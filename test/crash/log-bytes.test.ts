@@ -104,12 +104,8 @@ describe('a log whose last bytes never reached the disk', () => {
       const later = append(log, 'later');
       await log.commit();
       storage.cutPower();
-      // Even if what was torn is whole again.
       const kept = records.slice(0, found.length);
-      const mended = storage.copy();
-      mended.setContent(segmentPath(0), content);
       expect(openLog(storage).found, `cut at ${cut}`).toEqual([...kept, later]);
-      expect(openLog(mended).found, `cut at ${cut}`).toEqual([...kept, later]);
     }
   });
 });

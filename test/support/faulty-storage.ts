@@ -187,9 +187,9 @@ export class FaultyStorage implements Storage {
     this.#directories.add(directory);
   }
 
-  open(path: string, mode: OpenMode): StorageFile {
+  open(path: string, mode: OpenMode, appendAt = 0): StorageFile {
     this.#meet('open', path);
-    return new FaultyFile(this, path, this.#require(path), mode, this.#life);
+    return new FaultyFile(this, path, this.#require(path), mode, this.#life, appendAt);
   }
 
   createZeroed(path: string, bytes: number): void {
@@ -303,10 +303,18 @@ class FaultyFile implements StorageFile {
   readonly #inode: Inode;
   readonly #mode: OpenMode;
   readonly #life: number;
-  #appended = 0;
+  #appendAt: number;
   #closed = false;
 
-  constructor(storage: FaultyStorage, path: string, inode: Inode, mode: OpenMode, life: number) {
+  constructor(
+    storage: FaultyStorage,
+    path: string,
+    inode: Inode,
+    mode: OpenMode,
+    life: number,
+    appendAt: number,
+  ) {
+    this.#appendAt = appendAt;
     this.#storage = storage;
     this.path = path;
     this.#inode = inode;
@@ -319,8 +327,8 @@ class FaultyFile implements StorageFile {
   }
 
   append(bytes: Buffer): void {
-    this.#write('append', bytes, this.#appended);
-    this.#appended += bytes.length;
+    this.#write('append', bytes, this.#appendAt);
+    this.#appendAt += bytes.length;
   }
 
   writeAt(bytes: Buffer, offset: number): void {

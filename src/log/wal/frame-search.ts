@@ -1,5 +1,5 @@
 /* What lies behind the place at which a segment's frames break off: nothing, the remains of a torn
- * write, or sound frames that speak of what is missing. Pure but for reading. */
+ * write, or sound frames that speak of what is missing. */
 
 import {
   FRAME_ALIGNMENT,
@@ -65,6 +65,30 @@ export function searchRest(
     wanted = remainsEnd + FRAME_SALT;
   }
   return { vouched: false, remains: remainsEnd > offset, laterFrames, remainsEnd };
+}
+
+/** Makes sure that no frame of `segment` is ever found from `offset` on: what is written there next
+ *  may end where one of the remains begins. Not on disk before the next sync. */
+export function defuseRest(file: StorageFile, segment: SegmentHeader, offset: number): void {
+  const salt = saltBytes(segment);
+  const chunk = Buffer.allocUnsafeSlow(READ_BYTES);
+  // The one right here may be known by its sequence alone.
+  wipeHeader(file, segment, offset);
+  for (let at = offset; at < segment.segmentBytes; ) {
+    const bytes = file.read(chunk, 0, READ_BYTES, at);
+    const found = chunk.subarray(0, bytes).indexOf(salt);
+    if (found === -1) {
+      if (bytes < READ_BYTES) return;
+      at += bytes - (salt.length - 1);
+    } else {
+      wipeHeader(file, segment, Math.max(offset, at + found - FRAME_SALT));
+      at += found + salt.length;
+    }
+  }
+}
+
+function wipeHeader(file: StorageFile, { segmentBytes }: SegmentHeader, offset: number): void {
+  file.writeAt(Buffer.alloc(Math.min(FRAME_HEADER_BYTES, segmentBytes - offset)), offset);
 }
 
 /** Whether a frame's header at `offset` gives this sequence, whatever else of it is damaged. What

@@ -2,13 +2,12 @@
  * makes sure that it is on disk. Owned by the thread that opens the log.
  *
  * Invariants: what is handed on is on disk when recovery returns. Nothing is cut without a remark.
- * Nothing is written but what was there: a torn tail stays where it is, and the next segment's
- * header says that the log goes on without it. */
+ * What is cut can never be taken for a frame again. */
 
 import type { ReplayHandler } from '../log.ts';
 import { replayDigest } from './digest.ts';
 import { FrameReader } from './frame-reader.ts';
-import { NO_REST } from './frame-search.ts';
+import { defuseRest, NO_REST } from './frame-search.ts';
 import { openSegments } from './open-segments.ts';
 import { SEGMENT_HEADER_BYTES } from './record.ts';
 import type { Segment } from './segment.ts';
@@ -97,6 +96,7 @@ function recoverSegment(
   const file = storage.open(segment.path, next === undefined ? 'write' : 'read');
   try {
     const walk = walkSegment(reader, file, segment, next, replay);
+    if (walk.verdict === 'truncate') defuseRest(file, segment.header, segment.end);
     if (next === undefined) putOnDisk(file, walk.unproven, segment.end);
     return walk;
   } finally {

@@ -27,7 +27,7 @@ export const VERDICTS: readonly (readonly [
   verdict: Verdict,
 ])[] = [
   // name    next segment vouched remains verdict
-  ['sealed', 'continues', ANY, ANY, 'accept'], // What lies behind was cut by an earlier start.
+  ['sealed', 'continues', ANY, ANY, 'accept'], // What lies behind counts for nothing.
   ['gap', /**/ 'skips', ANY, ANY, 'refuse'], // A segment is on disk whole before the next is begun.
   ['rot', /**/ 'none', true, ANY, 'refuse'], // A later frame says that this one was on disk.
   ['torn', /*  */ 'none', false, true, 'truncate'], // A write that no sync has covered.

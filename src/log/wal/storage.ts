@@ -12,7 +12,8 @@ import { assert } from '../../base/assert.ts';
 export interface StorageFile {
   readonly path: string;
   size(): number;
-  /** Writes all of `bytes` behind those appended before; the first ones go to the file's start. */
+  /** Writes all of `bytes` behind those appended before; the first ones go where `open` was
+   *  told. */
   append(bytes: Buffer): void;
   /** Writes all of `bytes` at `offset`. */
   writeAt(bytes: Buffer, offset: number): void;
@@ -30,7 +31,8 @@ export interface Storage {
   list(directory: string): string[];
   /** Makes `directory` and those above it. */
   makeDirectory(directory: string): void;
-  open(path: string, mode: OpenMode): StorageFile;
+  /** @param appendAt where appended bytes go; the file's start when left out. */
+  open(path: string, mode: OpenMode, appendAt?: number): StorageFile;
   /** Makes a file of `bytes` zeros that take up their space, on disk. Leaves none behind when it
    *  fails. */
   createZeroed(path: string, bytes: number): void;
@@ -131,6 +133,16 @@ class NodeStorageFile implements StorageFile {
   }
 }
 
+/** Node has no other way to move a file's position than to read up to it. */
+function moveTo(fd: number, offset: number): void {
+  const chunk = Buffer.allocUnsafe(Math.min(offset, 1024 * 1024));
+  for (let at = 0; at < offset; ) {
+    const bytes = fs.readSync(fd, chunk, 0, Math.min(chunk.length, offset - at), null);
+    assert(bytes > 0, 'a file is appended to inside of it');
+    at += bytes;
+  }
+}
+
 const ZEROS = Buffer.alloc(1024 * 1024);
 
 class NodeStorage implements Storage {
@@ -147,8 +159,10 @@ class NodeStorage implements Storage {
     }
   }
 
-  open(path: string, mode: OpenMode): StorageFile {
-    return new NodeStorageFile(path, fs.openSync(path, mode === 'read' ? 'r' : 'r+'));
+  open(path: string, mode: OpenMode, appendAt = 0): StorageFile {
+    const fd = fs.openSync(path, mode === 'read' ? 'r' : 'r+');
+    moveTo(fd, appendAt);
+    return new NodeStorageFile(path, fd);
   }
 
   createZeroed(path: string, bytes: number): void {

@@ -101,7 +101,7 @@ class Wal implements Log {
 
   /** Those before the current one; the oldest first. */
   readonly #older: Segment[];
-  /** Undefined until the first claim: opening a log writes nothing. */
+  /** Undefined when the next claim has yet to begin one: opening a log makes none. */
   #current: Segment | undefined;
   #file: StorageFile | undefined;
   readonly #cold: ColdReader;
@@ -167,7 +167,28 @@ class Wal implements Log {
     this.#cold = new ColdReader(this.#storage);
     this.#folder = new SegmentFolder(this.#storage, settings.directory, segmentBytes);
     this.#folder.removeOrphans();
+    this.#resume();
     this.#lookAtSpace();
+  }
+
+  /** Goes on in the last segment, if it has room: a start takes no space, however full the disk. */
+  #resume(): void {
+    const last = this.#older.at(-1);
+    if (last === undefined || last.end + FRAME_HEADER_BYTES > this.regionBytes) return;
+    this.#older.pop();
+    this.#current = last;
+    this.#file = this.#storage.open(last.path, 'write', last.end);
+    this.#placeMemory(last.header.index * this.regionBytes + last.end);
+  }
+
+  /** Lays memory over the positions from `position` on, in the current segment. */
+  #placeMemory(position: LogPosition): void {
+    this.#memoryStart = Math.min(this.#memoryStart, position);
+    this.#base = position - (position % this.#windowBytes);
+    const segmentStart = position - (position % this.regionBytes);
+    this.#segmentLimit = segmentStart + this.regionBytes - this.#base;
+    this.#batchStart = position - this.#base;
+    this.#openFrame(this.#batchStart);
   }
 
   // Claiming.
@@ -307,12 +328,7 @@ class Wal implements Log {
     this.#file?.close();
     this.#file = file;
     this.#current = segment;
-    const position = index * this.regionBytes + SEGMENT_HEADER_BYTES;
-    this.#memoryStart = Math.min(this.#memoryStart, position);
-    this.#base = position - (position % this.#windowBytes);
-    this.#segmentLimit = (index + 1) * this.regionBytes - this.#base;
-    this.#batchStart = position - this.#base;
-    this.#openFrame(this.#batchStart);
+    this.#placeMemory(index * this.regionBytes + SEGMENT_HEADER_BYTES);
     this.#lookAtSpace();
     this.#onRotate();
   }

@@ -137,16 +137,16 @@ describe('where the frames break off', () => {
     expect(() => openLog(storage)).toThrow(corrupt(segmentPath(1), frameOffset(last)));
   });
 
-  it('[sealed] what an earlier start has cut stays cut, and is not reported again', async () => {
-    const { storage, records } = await killedLog('a', 'b', 'c');
-    damage(storage, records[2]!);
-    const second = openLog(storage);
-    const later = await commitOne(second.log, 'later');
-    storage.kill();
-    // Even if it is readable again.
-    damage(storage, records[2]!);
+  it('[sealed] what lies behind the frames of a complete segment counts for nothing', async () => {
+    const { storage, records } = await longLog();
+    const own = records.filter((each) => segmentOf(each) === segmentPath(1));
+    const content = storage.content(segmentPath(1));
+    const [first, second, last] = [frameOffset(own[0]!), frameOffset(own[1]!), own.at(-1)!];
+    const end = (frameOffset(last) + content.readUInt32LE(frameOffset(last) + 4)) % SEGMENT_BYTES;
+    content.copy(content, end, first, second);
+    storage.setContent(segmentPath(1), content);
     const { found, report } = openLog(storage);
-    expect(found).toEqual([records[0], records[1], later]);
+    expect(found).toEqual(records);
     expect(report.remark).toBeUndefined();
   });
 
@@ -156,17 +156,32 @@ describe('where the frames break off', () => {
 });
 
 describe('a torn tail that was cut', () => {
-  it('is cut again by each start that writes nothing', async () => {
+  it('is reported by the start that cuts it, and gone after that', async () => {
     const { storage, records } = await killedLog('a', 'b');
     damage(storage, records[1]!);
     for (let start = 0; start < 3; start++) {
       const { found, report, log } = openLog(storage);
       expect(found).toEqual(records.slice(0, 1));
-      expect(report.remark).toBeDefined();
+      expect(report.remark === undefined).toBe(start > 0);
       await log.close();
       storage.kill();
     }
     expect(storage.paths()).toEqual([segmentPath(0)]);
+  });
+
+  it('never comes back behind what is written in its place', async () => {
+    const { storage, log } = openLog(undefined, { durability: { mode: 'none' } });
+    const records: TextRecord[] = [];
+    for (const text of ['a', 'b', 'c', 'd']) records.push(await commitOne(log, text));
+    storage.kill();
+    damage(storage, records[1]!);
+    // As long as what was cut: the frames behind it would follow, with the next sequences.
+    const written = await commitOne(openLog(storage).log, 'B');
+    expect(written.position).toBe(records[1]!.position);
+    storage.cutPower();
+    const { found, report } = openLog(storage);
+    expect(found).toEqual([records[0], written]);
+    expect(report.remark).toBeUndefined();
   });
 });
 
@@ -240,19 +255,39 @@ describe('a segment', () => {
   it('that begins with what lay in a recycled file gives none of it back', async () => {
     const { storage, records } = await longLog();
     const { log } = openLog(storage);
-    const kept = await commitOne(log, 'kept');
     log.release(log.currentRegion);
     const spare = storage.paths().find((path) => path.includes('/spare-'))!;
     expect(storage.content(spare).includes(records[0]!.text)).toBe(true);
     while (storage.paths().includes(spare)) append(log, 'x'.repeat(1000));
     const after = await commitOne(log, 'after');
     storage.kill();
-    const texts = openLog(storage).found.map((each) => each.text);
-    expect(texts.filter((text) => text[0] !== 'x')).toEqual([kept.text, after.text]);
+    const kept = records.filter((each) => segmentOf(each) === segmentPath(3));
+    const found = openLog(storage).found.filter((each) => each.text[0] !== 'x');
+    expect(found).toEqual([...kept, after]);
   });
 });
 
 describe('opening a log', () => {
+  it('goes on where it ended, and takes no space for that', async () => {
+    const { storage, records } = await killedLog('a');
+    storage.capacityBytes = 0;
+    const written = await commitOne(openLog(storage).log, 'b');
+    expect(written.position).toBeLessThan(SEGMENT_BYTES);
+    storage.cutPower();
+    expect(openLog(storage).found).toEqual([...records, written]);
+  });
+
+  it('that ends at the end of a segment goes on in the next', async () => {
+    const { storage, log } = openLog(undefined, { windowBytes: 8192 });
+    // The segment's header, a frame's and a record's before it.
+    const records = [await commitOne(log, 'x'.repeat(SEGMENT_BYTES - 64 - 40 - 4))];
+    storage.kill();
+    records.push(await commitOne(openLog(storage).log, 'b'));
+    expect(Math.floor(records[1]!.position / SEGMENT_BYTES)).toBe(1);
+    storage.kill();
+    expect(openLog(storage).found).toEqual(records);
+  });
+
   it('makes its directory, and no segment before the first record', async () => {
     const { storage, log, found } = openLog();
     expect(found).toEqual([]);

@@ -64,6 +64,17 @@ describe('a file', () => {
     expect(readFileSync(path).subarray(0, 8).toString('latin1')).toBe('onetwo\0\0');
   });
 
+  it('takes appended bytes where it was told to', () => {
+    zeroed(3 * 1024 * 1024).close();
+    const file = NODE_STORAGE.open(path, 'write', 2 * 1024 * 1024 + 5);
+    file.append(Buffer.from('one'));
+    file.append(Buffer.from('two'));
+    file.close();
+    const content = readFileSync(path);
+    expect(content).toHaveLength(3 * 1024 * 1024);
+    expect(content.indexOf('onetwo')).toBe(2 * 1024 * 1024 + 5);
+  });
+
   it('is written whole, however little the system takes at a time', () => {
     const file = zeroed();
     useWrite(shortWrites(3));
