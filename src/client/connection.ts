@@ -19,7 +19,7 @@ import {
 } from '../wire/frame.ts';
 import { FrameReader } from '../wire/frame-reader.ts';
 import { FrameWriter } from '../wire/frame-writer.ts';
-import { type ClientRequest, timedOut } from './request.ts';
+import { ClientRequest, timedOut } from './request.ts';
 import type { ClientSocket, OpenSocket } from './socket.ts';
 import type { BrokerState, StateListener } from './types.ts';
 
@@ -369,11 +369,12 @@ export class Connection {
       this.#pending.delete(correlation);
       request.onAnswer(kind, reader);
     }
+    request.onAnswered();
     this.free(request.admittedBytes);
   }
 
-  /** Sends a request again after a pause, like one whose answer was lost with a connection. False: it
-   *  is not to be sent twice, or nobody waits for it any longer. */
+  /** Sends a request again after a pause, like one whose answer was lost with a connection.
+   *  False: it is not to be sent twice, or nobody waits for it any longer. */
   #retryLater(request: ClientRequest): boolean {
     if (request.once || request.expire(performance.now())) return false;
     const epoch = this.#epoch;
@@ -473,14 +474,11 @@ function closedError(): BrokerError {
 /** A server that does not answer a close has no longer than this. */
 const CLOSE_PATIENCE_MS = 2_000;
 
-class Ping implements ClientRequest {
-  correlation = 0;
-  frame = new Uint8Array(0);
-  admittedBytes = 0;
-  readonly once = false;
+class Ping extends ClientRequest {
   readonly #onDone: () => void;
 
   constructor(onDone: () => void) {
+    super();
     this.#onDone = onDone;
   }
 

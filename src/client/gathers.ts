@@ -6,6 +6,7 @@ import * as delivery from '../wire/delivery.ts';
 import { FRAME, malformed } from '../wire/frame.ts';
 import type { FrameReader } from '../wire/frame-reader.ts';
 import { FrameWriter } from '../wire/frame-writer.ts';
+import type { FramePool } from './frame-pool.ts';
 import type { ReceiptSource } from './message.ts';
 import { messageIdAt, RemoteMessage } from './remote-message.ts';
 import { type Call, ClientRequest, expireCalls } from './request.ts';
@@ -24,12 +25,14 @@ abstract class Gather<T> extends ClientRequest {
   count = 0;
   readonly #kind: number;
   readonly #handle: number;
+  readonly #pool: FramePool;
 
-  constructor(kind: number, handle: number, bytes: number) {
+  constructor(kind: number, handle: number, pool: FramePool) {
     super();
     this.#kind = kind;
     this.#handle = handle;
-    this.writer = new FrameWriter(HEAD_BYTES_MAX + bytes);
+    this.#pool = pool;
+    this.writer = pool.take();
     this.writer.length = HEAD_BYTES_MAX;
   }
 
@@ -53,6 +56,10 @@ abstract class Gather<T> extends ClientRequest {
     this.writer.buffer.set(head.written, from);
     this.correlation = correlation;
     this.frame = this.writer.buffer.subarray(from, this.writer.length);
+  }
+
+  override onAnswered(): void {
+    this.#pool.give(this.writer);
   }
 
   onFailure(error: BrokerError): void {
@@ -86,8 +93,8 @@ class Sent implements SendResult {
 }
 
 export class SendGather extends Gather<SendResult[]> {
-  constructor(handle: number, bytes: number) {
-    super(FRAME.SEND, handle, bytes);
+  constructor(handle: number, pool: FramePool) {
+    super(FRAME.SEND, handle, pool);
   }
 
   onAnswer(kind: number, reader: FrameReader): void {

@@ -9,6 +9,7 @@ import type { FrameReader } from '../wire/frame-reader.ts';
 import { FrameWriter } from '../wire/frame-writer.ts';
 import { Connection, type ConnectionEvents, type ConnectionOptions } from './connection.ts';
 import { attributeBlock, entryBound, writeEntry } from './entry-writer.ts';
+import { FramePool } from './frame-pool.ts';
 import { ReceiptGather, SendGather, writeReceipt } from './gathers.ts';
 import type { Message, MessageQueue, ReceiptSource } from './message.ts';
 import { remoteCalls } from './remote-calls.ts';
@@ -32,9 +33,6 @@ import type {
   StateListener,
 } from './types.ts';
 
-/** Small gathers start with this, and grow. */
-const GATHER_BYTES = 1024;
-
 /** What one queue has gathered in this turn. */
 interface QueueGathers {
   readonly handle: number;
@@ -57,6 +55,7 @@ export class RemoteTransport implements Transport {
   readonly #subscriptions = new Map<number, RemoteSubscription>();
   /** Of queues that messages were dead-lettered from, by id. */
   readonly #queueNames = new Map<number, string>();
+  readonly #pool = new FramePool();
   #lastSubscription = 0;
 
   constructor(options: RemoteOptions) {
@@ -212,7 +211,7 @@ export class RemoteTransport implements Transport {
       this.#sealOne(gather);
       gather = undefined;
     }
-    gather ??= new SendGather(queue.handle, Math.max(GATHER_BYTES, Math.min(bound, 64 * 1024)));
+    gather ??= new SendGather(queue.handle, this.#pool);
     const { writer } = gather;
     const before = writer.length;
     try {
@@ -271,7 +270,7 @@ export class RemoteTransport implements Transport {
       this.#sealOne(gather);
       gather = undefined;
     }
-    gather ??= new ReceiptGather(kind, queue.handle, Math.max(GATHER_BYTES, bytes));
+    gather ??= new ReceiptGather(kind, queue.handle, this.#pool);
     const { writer } = gather;
     for (let i = 0; i < count; i++) {
       writeReceipt(receipts[i]!, writer);

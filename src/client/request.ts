@@ -69,6 +69,8 @@ export abstract class ClientRequest {
   /** Reads what follows the correlation of its answer. */
   abstract onAnswer(kind: number, reader: FrameReader): void;
   abstract onFailure(error: BrokerError): void;
+  /** Its answer has been read; the frame is needed no longer, and has left the socket. */
+  onAnswered(): void {}
   /** Ends the calls whose deadlines are before `now`; true when none is left that waits. */
   abstract expire(now: number): boolean;
 }

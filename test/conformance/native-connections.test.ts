@@ -1,5 +1,5 @@
-/* What happens to messages when those who hold them go: a consumer that is killed, a connection that
- * breaks, a server that is killed. Over real processes and sockets. */
+/* What happens to messages when those who hold them go: a consumer that is killed, a connection
+ * that breaks, a server that is killed. Over real processes and sockets. */
 
 import { spawn } from 'node:child_process';
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';

@@ -142,7 +142,7 @@ describe.each(NATIVE_TRANSPORTS)('a broker, $name', (transport) => {
     expect(codes).toEqual(refusals.map(([, code]) => code));
   });
 
-  it('does not let a receipt serve on another queue, nor twice where that would matter', async () => {
+  it('does not let a receipt serve on another queue, nor after its message is gone', async () => {
     const queue = await fresh();
     const other = await fresh();
     await queue.sendBatch([{ body: 'a' }, { body: 'b' }]);
@@ -308,7 +308,7 @@ describe.each(NATIVE_TRANSPORTS)('a broker, $name', (transport) => {
     expect(more).toBe(50);
   });
 
-  it('hands messages to handlers, deletes what they are done with, retries what they threw on', async () => {
+  it('hands messages to handlers, deletes what is done, and retries what they threw on', async () => {
     const queue = await fresh({ visibilityTimeoutMs: 500 });
     const failures: string[] = [];
     const handled = new Map<string, number>();
