@@ -205,6 +205,8 @@ class PartitionChild {
 
   #fail(reason: { code: string; message: string }): void {
     const { board, logger } = this.#options;
+    // What it holds cannot be had: no receiver is to look for it, or to wait until it is gone.
+    board.clearPartition(this.#partition);
     board.setState(this.#partition, 'failed');
     logger.error({ partition: this.#partition, ...reason }, 'partition failed: not restarted');
     this.#events.onGone(this.#partition, 'CAPSTAN_PARTITION_FAILED');
