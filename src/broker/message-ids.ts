@@ -15,9 +15,11 @@ const VERSION_AT = 6;
 const VARIANT_AT = 8;
 export const COUNTER_AT = 12;
 
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
-  byte.toString(16).padStart(2, '0'),
-);
+/** Codes of the hexadecimal digits of each byte. */
+const DIGITS = '0123456789abcdef';
+const HIGH = Uint8Array.from({ length: 256 }, (_, byte) => DIGITS.charCodeAt(byte >>> 4));
+const LOW = Uint8Array.from({ length: 256 }, (_, byte) => DIGITS.charCodeAt(byte & 15));
+const HYPHEN = 0x2d;
 
 export class MessageIds {
   /** The id at hand; the same memory each time. */
@@ -54,11 +56,45 @@ export class MessageIds {
   }
 }
 
-/** The text form of the id at `at`. */
+/** The text form of the id at `at`. One call with all characters: joining parts takes three times
+ *  as long, because the parts are joined once more when the text is used. */
 export function messageIdText(bytes: Uint8Array, at: number): string {
-  const hex = (index: number) => HEX[bytes[at + index]!]!;
-  return (
-    `${hex(0)}${hex(1)}${hex(2)}${hex(3)}-${hex(4)}${hex(5)}-${hex(6)}${hex(7)}-` +
-    `${hex(8)}${hex(9)}-${hex(10)}${hex(11)}${hex(12)}${hex(13)}${hex(14)}${hex(15)}`
+  return String.fromCharCode(
+    HIGH[bytes[at]!]!,
+    LOW[bytes[at]!]!,
+    HIGH[bytes[at + 1]!]!,
+    LOW[bytes[at + 1]!]!,
+    HIGH[bytes[at + 2]!]!,
+    LOW[bytes[at + 2]!]!,
+    HIGH[bytes[at + 3]!]!,
+    LOW[bytes[at + 3]!]!,
+    HYPHEN,
+    HIGH[bytes[at + 4]!]!,
+    LOW[bytes[at + 4]!]!,
+    HIGH[bytes[at + 5]!]!,
+    LOW[bytes[at + 5]!]!,
+    HYPHEN,
+    HIGH[bytes[at + 6]!]!,
+    LOW[bytes[at + 6]!]!,
+    HIGH[bytes[at + 7]!]!,
+    LOW[bytes[at + 7]!]!,
+    HYPHEN,
+    HIGH[bytes[at + 8]!]!,
+    LOW[bytes[at + 8]!]!,
+    HIGH[bytes[at + 9]!]!,
+    LOW[bytes[at + 9]!]!,
+    HYPHEN,
+    HIGH[bytes[at + 10]!]!,
+    LOW[bytes[at + 10]!]!,
+    HIGH[bytes[at + 11]!]!,
+    LOW[bytes[at + 11]!]!,
+    HIGH[bytes[at + 12]!]!,
+    LOW[bytes[at + 12]!]!,
+    HIGH[bytes[at + 13]!]!,
+    LOW[bytes[at + 13]!]!,
+    HIGH[bytes[at + 14]!]!,
+    LOW[bytes[at + 14]!]!,
+    HIGH[bytes[at + 15]!]!,
+    LOW[bytes[at + 15]!]!,
   );
 }

@@ -4,8 +4,8 @@
  * knows what to say to it; here it is `undefined`, and costs only time.
  *
  * Bodies of messages become views of the request, and no text is made of them; those with escapes
- * are unescaped into memory of their own. Against JSON.parse and checks on its result this takes a
- * third of the time for a batch of ten messages of 256 bytes.
+ * are unescaped into memory of their own. A batch of ten messages of 256 bytes is answered in two
+ * thirds of the time that it takes with JSON.parse and checks on its result.
  *
  * Runs on one thread and to its end: where it stands is kept in variables of this file. */
 
@@ -67,7 +67,7 @@ function skipSpace(): void {
 
 function scanStruct(shape: StructShape): unknown {
   if (bytes[at++] !== OPEN_MAP) return undefined;
-  const result: Record<string, unknown> = {};
+  const result: Record<string, unknown> = { ...shape.blank };
   let requiredCount = 0;
   for (;;) {
     skipSpace();

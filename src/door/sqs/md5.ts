@@ -1,9 +1,8 @@
-/* MD5, for the checksums that SQS answers with. Node's own takes 900 ns for 256 bytes, most of it
- * spent on setting up and on the way to OpenSSL and back; this one takes 700 ns, and 230 instead
- * of 590 for 16 bytes. From HASH_OWN_BYTES_MAX on Node's is the faster one.
+/* MD5, for the checksums that SQS answers with. Of 16 bytes this one takes 0.25 us and of 256 bytes
+ * 0.8 us, where Node's `crypto.hash` takes 0.6 and 0.9 us, and `createHash` 1.1 and 1.6 us: theirs
+ * goes into setting up and on the way to OpenSSL and back. From HASH_OWN_BYTES_MAX on OpenSSL wins.
  *
- * One scratch area per thread: a digest is a view of fresh memory, nothing else is kept.
- * Rule: RFC 1321. */
+ * One scratch area per thread: a digest is fresh memory, nothing else is kept. Rule: RFC 1321. */
 
 import { createHash } from 'node:crypto';
 

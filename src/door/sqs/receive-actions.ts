@@ -69,7 +69,14 @@ interface Selection {
   readonly attributes: AttributeFilter | undefined;
 }
 
+const NOTHING_MORE: Selection = { system: [], deadLetterReason: false, attributes: undefined };
+
 function selectionOf(input: ValueOf<typeof shapes.RECEIVE_MESSAGE>): Selection {
+  const isBare =
+    input.AttributeNames === undefined &&
+    input.MessageSystemAttributeNames === undefined &&
+    input.MessageAttributeNames === undefined;
+  if (isBare) return NOTHING_MORE;
   const { AttributeNames = [], MessageSystemAttributeNames = [], MessageAttributeNames } = input;
   const names = new Set([...AttributeNames, ...MessageSystemAttributeNames]);
   for (const name of names) {

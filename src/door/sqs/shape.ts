@@ -31,6 +31,8 @@ export interface StructShape<Fields extends FieldTable = FieldTable> {
   /** The same, by the lengths of their names, for who has a name as bytes. */
   readonly byNameLength: readonly (readonly NamedField[] | undefined)[];
   readonly requiredCount: number;
+  /** A value without any field: a copy of it takes fields without changing its hidden class. */
+  readonly blank: Readonly<Record<string, unknown>>;
 }
 
 export interface NamedField extends Field {
@@ -65,6 +67,7 @@ export type Shape =
       readonly entries: readonly (readonly [name: string, field: Field])[];
       readonly byNameLength: readonly (readonly NamedField[] | undefined)[];
       readonly requiredCount: number;
+      readonly blank: Readonly<Record<string, unknown>>;
     };
 
 /** A text, or the bytes of one that is UTF-8 and has only characters that SQS takes. The bytes are
@@ -138,5 +141,6 @@ export function struct<const Fields extends FieldTable>(fields: Fields): StructS
     (byNameLength[name.length] ??= []).push({ ...field, name, nameBytes });
   }
   const requiredCount = entries.filter(([, field]) => field.required).length;
-  return { kind: 'struct', fields, entries, byNameLength, requiredCount };
+  const blank = Object.fromEntries(entries.map(([name]) => [name, undefined]));
+  return { kind: 'struct', fields, entries, byNameLength, requiredCount, blank };
 }

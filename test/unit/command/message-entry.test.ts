@@ -62,7 +62,10 @@ const attributeLists = fc.uniqueArray(
   fc.record({
     name: fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme-ascii' }),
     type: fc.constantFrom('String', 'Number', 'String.custom'),
-    value: fc.string({ minLength: 1, unit: 'grapheme' }),
+    value: fc.oneof(
+      fc.string({ minLength: 1, unit: 'grapheme' }),
+      fc.string({ minLength: 1, unit: 'binary' }),
+    ),
   }),
   { selector: ({ name }) => name, maxLength: 10 },
 );
@@ -84,6 +87,14 @@ test('the bytes of an attribute block are those of its names, types and values',
       expect(attributeBytes(block)).toBe(Buffer.byteLength(texts.join('')));
     }),
   );
+});
+
+test('half a pair of surrogates is encoded as TextEncoder does', () => {
+  for (const value of ['\ud800', 'a\udc00b', '\ud83d\ud83d\ude00']) {
+    const block = encodeAttributeBlock([{ name: 'n', type: 'String', value }]);
+    const decoded = new TextDecoder().decode(new TextEncoder().encode(value));
+    expect(decodeAttributeBlock(block)).toEqual([{ name: 'n', type: 'String', value: decoded }]);
+  }
 });
 
 test('the MD5 of an attribute block is the one that SQS computes', () => {
