@@ -48,6 +48,8 @@ const READ_BYTES = 1024 * 1024;
 export function recoverLog(options: RecoveryOptions, replay: ReplayHandler): RecoveredLog {
   const { storage, directory } = options;
   const segments = openSegments(storage, directory);
+  // The names that were found may be with the operating system alone.
+  if (segments.length > 0) storage.syncDirectory(directory);
   const found = { segments: segments.length, digests: 0, frames: 0, records: 0, bytes: 0 };
   let nextSequence = 1;
   let remark: string | undefined;
