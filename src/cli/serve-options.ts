@@ -22,6 +22,7 @@ export interface ServeOptions {
   readonly doors: number;
   readonly durability: Durability | undefined;
   readonly publicUrl: string | undefined;
+  readonly token: string | undefined;
   readonly strictWaits: boolean;
   /** In MiB. */
   readonly memory: number | undefined;
@@ -91,6 +92,9 @@ export function addServeOptions(command: Command): Command {
     new Option('--public-url <url>', 'what queue URLs begin with (default: as the client asked)')
       .argParser(urlOf)
       .env('CAPSTAN_PUBLIC_URL'),
+    new Option('--token <text>', 'what clients of the native protocol must bring').env(
+      'CAPSTAN_TOKEN',
+    ),
     new Option('--strict-waits', 'wait 60 s after DeleteQueue and PurgeQueue, as SQS does').default(
       false,
       'env: CAPSTAN_STRICT_WAITS',

@@ -77,6 +77,7 @@ async function run(
       port,
       version,
       publicUrl,
+      token: options.token,
       strictWaits,
       logger,
       onGone,

@@ -82,8 +82,10 @@ export class Connection {
   #flushScheduled = false;
   #sweepTimer: ReturnType<typeof setInterval> | undefined;
   #reconnectTimer: ReturnType<typeof setTimeout> | undefined;
-  #heardAtMs = 0;
-  #spokeAtMs = 0;
+  /** How long nothing came, and nothing was sent. Looks are counted, not time: after a process was
+   *  suspended, its server has not been silent for so long. */
+  #silentMs = 0;
+  #quietMs = 0;
   #first: { resolve: () => void; reject: (error: BrokerError) => void } | undefined;
   #closed: { resolve: () => void; promise: Promise<void> } | undefined;
 
@@ -126,7 +128,7 @@ export class Connection {
   #dial(): void {
     const epoch = ++this.#epoch;
     const current = () => epoch === this.#epoch;
-    this.#heardAtMs = performance.now();
+    this.#silentMs = 0;
     const events = {
       onOpen: () => {
         if (current()) this.#hello();
@@ -161,7 +163,7 @@ export class Connection {
   }
 
   #write(bytes: Uint8Array<ArrayBuffer>): void {
-    this.#spokeAtMs = performance.now();
+    this.#quietMs = 0;
     this.#socket!.send(bytes);
   }
 
@@ -317,7 +319,7 @@ export class Connection {
   // What comes in.
 
   #onMessage(bytes: Uint8Array): void {
-    this.#heardAtMs = performance.now();
+    this.#silentMs = 0;
     const reader = this.#reader;
     try {
       reader.open(bytes);
@@ -394,14 +396,16 @@ export class Connection {
       // Without a connection there will be no answer: it need not be kept.
       if (request.expire(now) && this.#state !== 'connected') this.#fail(request, timedOut());
     }
+    this.#silentMs += SWEEP_INTERVAL_MS;
+    this.#quietMs += SWEEP_INTERVAL_MS;
     const { pingIntervalMs } = this.#options;
-    if (now - this.#heardAtMs > 2 * pingIntervalMs) this.#onSilence();
-    else if (this.#state === 'connected' && now - this.#spokeAtMs > pingIntervalMs) this.#ping();
-    else if (this.#state === 'connected' && now - this.#heardAtMs > pingIntervalMs) this.#ping();
+    if (this.#silentMs > 2 * pingIntervalMs) this.#onSilence();
+    else if (this.#state !== 'connected') return;
+    else if (Math.max(this.#silentMs, this.#quietMs) > pingIntervalMs) this.#ping();
   }
 
   #onSilence(): void {
-    this.#heardAtMs = performance.now();
+    this.#silentMs = 0;
     if (this.#socket === undefined) return;
     const socket = this.#socket;
     this.#onClose(0, 'The server has not answered.');

@@ -89,7 +89,6 @@ export const SEND_RESULT_ID_AT = 16;
 export const INSPECT_RESULT_BYTES = 20;
 
 /** Fields of the receipt that begins a delivery. */
-export const SEALED_VERSION_AT = 0;
 export const SEALED_PARTITION_AT = 1;
 export const SEALED_SLOT_AT = 3;
 export const SEALED_SEQUENCE_AT = 7;

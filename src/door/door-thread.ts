@@ -16,6 +16,8 @@ export interface DoorStart {
   readonly durability: string;
   /** What clients are told to call the server; undefined: what they called it themselves. */
   readonly publicUrl: string | undefined;
+  /** What clients of the native protocol must bring; undefined: nothing. */
+  readonly token: string | undefined;
   /** Waits of 60 s after DeleteQueue and PurgeQueue, as SQS has them. */
   readonly strictWaits: boolean;
   /** Memory of all doors' counters, and of all threads' lags. */

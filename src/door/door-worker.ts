@@ -61,6 +61,7 @@ const server = openDoor({
   }),
   socket: createSocketProtocol({
     service: router,
+    token: start.token,
     logger,
     counters: new DoorCounters(start.counters, start.door, 'socket'),
   }),

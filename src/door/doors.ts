@@ -20,6 +20,7 @@ export interface DoorsOptions {
   readonly port: number;
   readonly version: string;
   readonly publicUrl: string | undefined;
+  readonly token: string | undefined;
   readonly strictWaits: boolean;
   readonly logger: Logger;
   /** No door is left: nobody can reach the server any longer. */
@@ -98,6 +99,7 @@ export class Doors {
       startedAtMs: this.#startedAtMs,
       durability: broker.durability,
       publicUrl,
+      token: this.#options.token,
       strictWaits,
       counters: this.#counters,
       loopLags: this.#loopLags,

@@ -11,27 +11,32 @@
  * A receipt is opaque to a client. Its base64url text is the receipt handle of all other doors. A
  * message that was only looked at has a receipt of zeros. Pure; loads in a browser. */
 
+import {
+  DELIVERY_HEADER_BYTES,
+  DELIVERY_SOURCE_AT,
+  SEALED_RECEIPT_BYTES,
+} from '../command/command-codec.ts';
 import { ENTRY_BYTES_AT, ENTRY_HEADER_BYTES } from '../command/message-entry.ts';
 import { malformed } from './frame.ts';
 
-export const RECEIPT_BYTES = 27;
-export const RECEIPT_CHARS = 36;
-export const DELIVERY_RECEIPT_AT = 0;
-export const DELIVERY_SOURCE_AT = 28;
-export const DELIVERY_SEQUENCE_AT = 32;
-export const DELIVERY_SENT_AT = 40;
-export const DELIVERY_FIRST_RECEIVED_AT = 48;
-export const DELIVERY_COUNT_AT = 56;
-export const DELIVERY_HEADER_BYTES = 60;
+// What partitions write is what clients read: the bytes are handed on as they are.
+export {
+  DELIVERY_COUNT_AT,
+  DELIVERY_FIRST_RECEIVED_AT,
+  DELIVERY_HEADER_BYTES,
+  DELIVERY_SENT_AT,
+  DELIVERY_SEQUENCE_AT,
+  DELIVERY_SOURCE_AT,
+  SEALED_RECEIPT_BYTES as RECEIPT_BYTES,
+  SEND_RESULT_BYTES as SENT_RESULT_BYTES,
+  SEND_RESULT_ID_AT as SENT_RESULT_ID_AT,
+  SEND_RESULT_SEQUENCE_AT as SENT_RESULT_SEQUENCE_AT,
+} from '../command/command-codec.ts';
+
+const RECEIPT_CHARS = 36;
 
 /** In an EXTEND or RELEASE frame: the receipt, then the timeout in ms as u32, little endian. */
-export const TIMED_RECEIPT_BYTES = RECEIPT_BYTES + 4;
-
-/** In a SENT_EACH frame, per message: error u8, duplicate u8, six zeros, sequence f64, id. */
-export const SENT_RESULT_BYTES = 32;
-export const SENT_RESULT_DUPLICATE_AT = 1;
-export const SENT_RESULT_SEQUENCE_AT = 8;
-export const SENT_RESULT_ID_AT = 16;
+export const TIMED_RECEIPT_BYTES = SEALED_RECEIPT_BYTES + 4;
 
 /** The offset after the delivery at `at`, which must end at `end` or before. */
 export function deliveryEnd(view: DataView, at: number, end: number): number {
@@ -65,7 +70,7 @@ const VALUES = new Map(Array.from(ALPHABET, (character, value) => [character, va
 /** The text of the receipt at `at`. */
 export function receiptText(bytes: Uint8Array, at: number): string {
   let text = '';
-  for (let from = at; from < at + RECEIPT_BYTES; from += 3) {
+  for (let from = at; from < at + SEALED_RECEIPT_BYTES; from += 3) {
     const bits = (bytes[from]! << 16) | (bytes[from + 1]! << 8) | bytes[from + 2]!;
     text +=
       ALPHABET[bits >>> 18]! +

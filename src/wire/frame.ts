@@ -2,7 +2,7 @@
  * connection is closed, and limits. PROTOCOL.md beside the server's end is normative; this file
  * follows it. Pure; loads in a browser. */
 
-import { BATCH_ENTRIES_MAX, FRAME_BYTES_MAX, QUEUE_NAME_CHARS_MAX } from '../base/limits.ts';
+import { FRAME_BYTES_MAX, QUEUE_NAME_CHARS_MAX } from '../base/limits.ts';
 
 /** Raised by every change that an older peer would misread. */
 export const PROTOCOL_VERSION = 1;
@@ -98,7 +98,7 @@ export const COLD_FRAME_BYTES_MAX = 256 * 1024;
 export const NESTING_MAX = 16;
 export const TOKEN_CHARS_MAX = 4096;
 export const ATTEMPT_ID_CHARS_MAX = 128;
-export { BATCH_ENTRIES_MAX, QUEUE_NAME_CHARS_MAX };
+export { QUEUE_NAME_CHARS_MAX };
 
 /** A peer broke the protocol: its connection is closed with `closeCode`, and nothing else
  *  happens. */

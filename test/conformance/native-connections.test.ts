@@ -2,6 +2,7 @@
  * that breaks, a server that is killed. Over real processes and sockets. */
 
 import { spawn } from 'node:child_process';
+import { request } from 'node:http';
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Broker } from '../../src/client/broker.ts';
@@ -183,6 +184,47 @@ describe('a connection that breaks in the middle of a pipelined batch', () => {
       await queue.deleteBatch(messages);
     }
     expect(seen.size).toBe(300);
+  }, 60_000);
+});
+
+describe('a server with a token', () => {
+  it('lets those in that bring it, and no others', async () => {
+    const server = await TestServer.start({ args: ['--token', 'secret'] });
+    cleanups.push(() => server.close());
+    const { connect } = await builtClient();
+    const url = `ws://127.0.0.1:${server.port}`;
+    await expect(connect(url)).rejects.toMatchObject({ code: 'CAPSTAN_UNAUTHORIZED' });
+    const broker = await connect(url, { token: 'secret' });
+    cleanups.push(() => broker.close());
+    expect(await broker.listQueues()).toEqual([]);
+  }, 60_000);
+
+  it('refuses pages of other sites, which without one could use a visitor', async () => {
+    const server = await startServer();
+    const upgrade = (origin: string) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const headers = {
+          origin,
+          upgrade: 'websocket',
+          connection: 'upgrade',
+          'sec-websocket-version': '13',
+          'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+        };
+        const sent = request(`${server.url}/v1/ws`, { headers });
+        sent.on('response', (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        });
+        sent.on('upgrade', (response, socket) => {
+          socket.destroy();
+          resolve(response.statusCode);
+        });
+        sent.on('error', reject);
+        sent.end();
+      });
+    expect(await upgrade('https://elsewhere.example')).toBe(403);
+    expect(await upgrade('null')).toBe(403);
+    expect(await upgrade('http://127.0.0.1:3000')).toBe(101);
   }, 60_000);
 });
 

@@ -137,7 +137,7 @@ export class Subscription implements MessageSink, OpenSubscription {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     let from = at;
     for (let i = 0; i < count; i++) {
-      this.inHand!.add(buffer, from + delivery.DELIVERY_RECEIPT_AT);
+      this.inHand!.add(buffer, from);
       from = delivery.deliveryEnd(view, from, bytes.length);
     }
   }

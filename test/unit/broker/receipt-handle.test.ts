@@ -57,6 +57,32 @@ describe('a receipt handle', () => {
     );
   });
 
+  it('as bytes is sealed into what its text stands for, and opened again', () => {
+    const codec = new ReceiptCodec(SECRET);
+    const view = new DataView(new ArrayBuffer(40));
+    fc.assert(
+      fc.property(fields, u32, ({ queueId, partition, slot, sequence, delivery }, queue) => {
+        view.setUint8(5, 1);
+        view.setUint16(6, partition);
+        view.setUint32(8, slot);
+        view.setUint32(12, sequence);
+        view.setUint32(16, delivery);
+        view.setUint32(20, queueId);
+        codec.seal(view, 5);
+        const text = Buffer.from(view.buffer, 5, 27).toString('base64url');
+        expect(text).toBe(codec.encode(queueId, partition, slot, sequence, delivery));
+        expect(codec.open(view, 5, queue)).toBe(queue === queueId);
+        expect(codec.open(view, 5, queueId)).toBe(true);
+        expect(codec).toMatchObject({ partition, slot, delivery: low32(delivery) });
+        for (let at = 5; at < 32; at++) {
+          view.setUint8(at, view.getUint8(at) ^ 0x10);
+          expect(codec.open(view, 5, queueId), `byte ${at}`).toBe(false);
+          view.setUint8(at, view.getUint8(at) ^ 0x10);
+        }
+      }),
+    );
+  });
+
   it('is refused with any one bit changed', () => {
     const codec = new ReceiptCodec(SECRET);
     const bytes = Buffer.from(codec.encode(77, 3, 123_456, 1, 2), 'base64url');
