@@ -1,19 +1,18 @@
 /* The benchmark's command: `npm run bench -- --help`. Fails on a wrong count, never on a slow
  * figure. */
 
+import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Chart } from './charts/chart.ts';
 import { Bench, type BenchOptions, type Scenario } from './harness/bench.ts';
-import { WrongCountError } from './harness/load.ts';
 import { describeMachine, machineLine } from './harness/machine.ts';
 import { printProfiles } from './harness/profile.ts';
 import { type Report, writeReport } from './harness/report.ts';
-import type { Failure } from './harness/rows.ts';
 import { formatFigure, textTable } from './harness/table.ts';
 import { SCENARIOS } from './scenarios/scenarios.ts';
 
-const BUILD_DIRECTORY = fileURLToPath(new URL('..', import.meta.url));
+const BUILD_DIRECTORY = fileURLToPath(new URL('../..', import.meta.url));
 const HELP = `npm run bench -- [options]
   --quick           the few values that say most, once each: within five minutes
   --only NAME       this scenario; may be given several times
@@ -53,25 +52,18 @@ function chosen(): readonly Scenario[] {
 
 async function runScenario(scenario: Scenario, options: BenchOptions) {
   const bench = new Bench(scenario.name, options);
-  const failures: Failure[] = [];
   console.log(`\n${scenario.name}: ${scenario.summary}`);
-  try {
-    await scenario.run(bench);
-  } catch (error) {
-    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    const wrongCount = error instanceof WrongCountError;
-    failures.push({ scenario: scenario.name, message, wrongCount });
-    console.log(`  ${wrongCount ? 'WRONG COUNT' : 'failed'}: ${message}`);
-  }
+  await bench.run(scenario);
   for (const { name, reason } of bench.skipped) console.log(`  skipped ${name}: ${reason}`);
   const charts = bench.rows.length > 0 ? (scenario.charts?.(bench.rows, bench.curves) ?? []) : [];
-  return { bench, failures, charts };
+  return { bench, charts };
 }
 
 async function main(): Promise<void> {
   const { quick, scratch, out, repeats, seconds, profile } = values;
   const machine = describeMachine(scratch);
   const profileDirectory = profile ? `${out}/profiles` : undefined;
+  if (profileDirectory !== undefined) rmSync(profileDirectory, { recursive: true, force: true });
   const options: BenchOptions = {
     quick,
     scratch,
@@ -83,6 +75,9 @@ async function main(): Promise<void> {
       const judged = verdict === 'none' ? '' : `, target ${verdict}`;
       const noted = note === undefined ? '' : ` (${note})`;
       console.log(`  ${name}: ${formatFigure(figure)} ${unit}${cost}${judged}${noted}`);
+    },
+    onFailure: ({ name, message, wrongCount }) => {
+      console.log(`  ${name}: ${wrongCount ? 'WRONG COUNT' : 'failed'}: ${message}`);
     },
   };
   console.log(machineLine(machine));
@@ -98,7 +93,7 @@ async function main(): Promise<void> {
     rows: done.flatMap(({ bench }) => bench.rows),
     curves: Object.fromEntries(done.flatMap(({ bench }) => [...bench.curves])),
     skipped: done.flatMap(({ bench }) => bench.skipped),
-    failures: done.flatMap(({ failures }) => failures),
+    failures: done.flatMap(({ bench }) => bench.failures),
   };
   writeReport(out, report, charts);
   console.log(`\n${textTable(report.rows)}\n\nWritten to ${out}`);

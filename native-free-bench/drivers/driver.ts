@@ -14,8 +14,6 @@ export interface DriverOptions {
   readonly groups?: number | undefined;
   /** How long a receive waits for its first message. */
   readonly waitMs: number;
-  /** What only this driver knows, as the options of an embedded broker. */
-  readonly more?: Readonly<Record<string, string | number>> | undefined;
 }
 
 export interface Received {

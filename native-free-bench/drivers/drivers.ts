@@ -7,7 +7,14 @@ const DRIVERS = {
   websocket: () => import('./websocket.ts'),
   'sqs-json': () => import('./sqs-json.ts'),
   'sqs-query': () => import('./sqs-query.ts'),
+  hello: () => import('./hello.ts'),
   rest: () => import('./rest.ts'),
+  'redis-streams': () => import('./redis-streams.ts'),
+  bullmq: () => import('./bullmq.ts'),
+  beanstalkd: () => import('./beanstalkd.ts'),
+  nats: () => import('./nats.ts'),
+  postgresql: () => import('./postgresql.ts'),
+  rabbitmq: () => import('./rabbitmq.ts'),
 } as const satisfies Record<string, () => Promise<{ readonly open: OpenDriver }>>;
 
 export type DriverName = keyof typeof DRIVERS;

@@ -1,16 +1,9 @@
 /* The broker inside the load process: there is no server, the process is the host program. */
 
+import { openBroker } from 'capstan';
 import type { OpenDriver } from './driver.ts';
-import { type BrokerObject, driveObjects } from './queue-objects.ts';
+import { driveObjects } from './queue-objects.ts';
 
-interface Package {
-  readonly openBroker: (options: Readonly<Record<string, unknown>>) => Promise<BrokerObject>;
-}
-
-const PACKAGE: string = 'capstan';
-
-/** `options.url` is the data folder, `options.more` the rest of the broker's options. */
-export const open: OpenDriver = async (options) => {
-  const { openBroker } = (await import(PACKAGE)) as Package;
-  return driveObjects([await openBroker({ data: options.url, ...options.more })], options);
-};
+/** `options.url` is the data folder. */
+export const open: OpenDriver = async (options) =>
+  driveObjects([await openBroker({ data: options.url })], options);

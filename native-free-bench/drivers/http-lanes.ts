@@ -21,6 +21,8 @@ export interface HttpProtocol {
   /** Throws when not every message was deleted. */
   readDeleted(answer: HttpAnswer): void;
   createQueueText(): string;
+  /** Throws when the queue is not there. */
+  readCreated(answer: HttpAnswer): void;
 }
 
 export function requireOk({ status, body }: HttpAnswer): void {
@@ -95,7 +97,10 @@ export async function driveHttp(
   const protocol = (queue = options.queue): HttpProtocol => protocolOf({ ...options, queue });
   const first = await open();
   return {
-    createQueue: async (queue) => requireOk(await first.request(protocol(queue).createQueueText())),
+    createQueue: async (queue) => {
+      const own = protocol(queue);
+      own.readCreated(await first.request(own.createQueueText()));
+    },
     sender: async (queue) => new HttpSender(await open(), protocol(queue), options),
     receiver: async (queue) => new HttpReceiver(await open(), protocol(queue)),
     close: async () => {

@@ -1,36 +1,15 @@
 /* Drives the queue objects that the embedded broker and the remote client share. */
 
+import type { Broker, Message, Queue, QueueAttributes } from 'capstan/client';
 import { BodyBatch, readSequence } from '../harness/bodies.ts';
 import { type Driver, type DriverOptions, groupOf, type Receiver, type Sender } from './driver.ts';
 
-/** The part of the objects that loads use. */
-export interface BrokerObject {
-  createQueue(name: string, attributes?: Readonly<Record<string, unknown>>): Promise<unknown>;
-  queue(name: string): QueueObject;
-  close(): Promise<void>;
-}
-
-interface Outgoing {
-  readonly body: Uint8Array;
-  readonly groupId?: string;
-}
-
-interface QueueObject {
-  sendBatch(messages: readonly Outgoing[]): Promise<readonly { readonly error?: unknown }[]>;
-  receive(options: { max: number; waitMs: number }): Promise<readonly MessageObject[]>;
-  deleteBatch(messages: readonly MessageObject[]): Promise<readonly unknown[]>;
-}
-
-interface MessageObject {
-  readonly body: Uint8Array;
-}
-
 class ObjectSender implements Sender {
-  readonly #queue: QueueObject;
+  readonly #queue: Queue;
   readonly #bodies: BodyBatch;
   readonly #groups: number | undefined;
 
-  constructor(queue: QueueObject, { batch, bodyBytes, groups }: DriverOptions) {
+  constructor(queue: Queue, { batch, bodyBytes, groups }: DriverOptions) {
     this.#queue = queue;
     this.#bodies = new BodyBatch(batch, bodyBytes);
     this.#groups = groups;
@@ -45,16 +24,16 @@ class ObjectSender implements Sender {
         : bodies.map((body, i) => ({ body, groupId: groupOf(first + i, groups) })),
     );
     for (const { error } of outcomes) {
-      if (error !== undefined) throw new Error(`A message was refused: ${JSON.stringify(error)}`);
+      if (error !== undefined) throw new Error(`A message was refused: ${error}`);
     }
   }
 }
 
 class ObjectReceiver implements Receiver {
-  readonly #queue: QueueObject;
+  readonly #queue: Queue;
   readonly #waitMs: number;
 
-  constructor(queue: QueueObject, { waitMs }: DriverOptions) {
+  constructor(queue: Queue, { waitMs }: DriverOptions) {
     this.#queue = queue;
     this.#waitMs = waitMs;
   }
@@ -64,15 +43,15 @@ class ObjectReceiver implements Receiver {
     return { sequences: messages.map(({ body }) => readSequence(body)), receipts: messages };
   }
 
-  async delete(receipts: readonly MessageObject[]): Promise<void> {
+  async delete(receipts: readonly Message[]): Promise<void> {
     const errors = await this.#queue.deleteBatch(receipts);
     for (const error of errors) {
-      if (error !== undefined) throw new Error(`A deletion failed: ${JSON.stringify(error)}`);
+      if (error !== undefined) throw new Error(`A deletion failed: ${error}`);
     }
   }
 }
 
-function attributesOf(groups: number | undefined): Readonly<Record<string, unknown>> {
+function attributesOf(groups: number | undefined): Partial<QueueAttributes> {
   if (groups === undefined) return {};
   return {
     fifo: true,
@@ -83,7 +62,7 @@ function attributesOf(groups: number | undefined): Readonly<Record<string, unkno
 }
 
 /** Senders and receivers take turns on `brokers`. */
-export function driveObjects(brokers: readonly BrokerObject[], options: DriverOptions): Driver {
+export function driveObjects(brokers: readonly Broker[], options: DriverOptions): Driver {
   let turn = 0;
   const nextQueue = (name: string) => brokers[turn++ % brokers.length]!.queue(name);
   return {

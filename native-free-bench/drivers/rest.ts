@@ -47,6 +47,7 @@ function protocolOf(options: DriverOptions): HttpProtocol {
     deleteText: ([receipt]) => text('DELETE', `/messages/${receipt}`, ''),
     readDeleted: requireOk,
     createQueueText: () => text('PUT', '', ''),
+    readCreated: requireOk,
   };
 }
 

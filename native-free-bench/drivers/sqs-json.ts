@@ -28,8 +28,11 @@ function requestOf(url: string, { action, input }: SqsRequest): string {
   return requestText('POST', `${url}/`, sqsHeaders(action), JSON.stringify(input));
 }
 
+/** By the queue's name: what the server said when it was created. */
+const queueUrls = new Map<string, string>();
+
 export function sqsQueueUrl(url: string, queue: string): string {
-  return `${url}/${ACCOUNT}/${queue}`;
+  return queueUrls.get(queue) ?? `${url}/${ACCOUNT}/${queue}`;
 }
 
 function sqsQueueAttributes(groups: number | undefined): Record<string, string> {
@@ -86,11 +89,19 @@ function requireAll(answer: HttpAnswer): void {
   if (body.includes('"Failed":[{')) throw new Error(`Refused: ${body.toString('latin1', 0, 500)}`);
 }
 
+export function sqsSendText(
+  options: DriverOptions,
+  bodies: readonly string[],
+  first: number,
+): string {
+  return requestOf(options.url, sqsSend(options, bodies, first));
+}
+
 function protocolOf(options: DriverOptions): HttpProtocol {
   const { url, queue, groups } = options;
   const receiveTexts = new Map<number, string>();
   return {
-    sendText: (bodies, first) => requestOf(url, sqsSend(options, bodies, first)),
+    sendText: (bodies, first) => sqsSendText(options, bodies, first),
     readSent: requireAll,
     receiveText: (max) => {
       const text = receiveTexts.get(max) ?? requestOf(url, sqsReceive(options, max));
@@ -104,6 +115,11 @@ function protocolOf(options: DriverOptions): HttpProtocol {
     deletesAtOnce: SQS_BATCH_MAX,
     deleteText: (receipts) => requestOf(url, sqsDelete(options, receipts)),
     readDeleted: requireAll,
+    readCreated: (answer) => {
+      requireOk(answer);
+      const created = JSON.parse(answer.body.toString('latin1')) as { QueueUrl: string };
+      queueUrls.set(queue, created.QueueUrl);
+    },
     createQueueText: () => {
       const input = { QueueName: queue, Attributes: sqsQueueAttributes(groups) };
       return requestOf(url, { action: 'CreateQueue', input });

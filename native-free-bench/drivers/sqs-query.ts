@@ -66,6 +66,7 @@ function protocolOf(options: DriverOptions): HttpProtocol {
       if (answer.body.includes('<BatchResultErrorEntry>')) throw new Error('A deletion failed.');
     },
     createQueueText: () => text('CreateQueue', { QueueName: queue }),
+    readCreated: requireOk,
   };
 }
 

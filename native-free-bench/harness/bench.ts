@@ -3,9 +3,9 @@
 import { join } from 'node:path';
 import type { Chart } from '../charts/chart.ts';
 import type { LoadName, LoadParameters } from '../loads/loads.ts';
-import { type LoadOptions, type LoadReport, runLoad } from './load.ts';
+import { type LoadOptions, type LoadReport, runLoad, WrongCountError } from './load.ts';
 import type { Point } from './load-contract.ts';
-import { type Reading, type Row, type RowPlan, rowOf, type Skipped } from './rows.ts';
+import { type Failure, type Reading, type Row, type RowPlan, rowOf, type Skipped } from './rows.ts';
 import { CapstanServer, type ServerOptions, type ServerPlace } from './server.ts';
 
 export const BODY_BYTES = 256; // of every scenario that does not vary it
@@ -22,6 +22,7 @@ export interface BenchOptions {
   readonly repeats?: number | undefined;
   readonly seconds?: number | undefined;
   readonly onRow: (row: Row) => void;
+  readonly onFailure: (failure: Failure) => void;
 }
 
 export interface Scenario {
@@ -42,6 +43,7 @@ export class Bench {
   readonly repeats: number;
   readonly rows: Row[] = [];
   readonly skipped: Skipped[] = [];
+  readonly failures: Failure[] = [];
   readonly curves = new Map<string, readonly Point[]>();
   readonly #scenario: string;
   readonly #options: BenchOptions;
@@ -95,32 +97,51 @@ export class Bench {
     return runLoad(load, parameters, { nodeArguments, ...options });
   }
 
-  /** Measures several figures in the same runs. */
+  /** Measures several figures in the same runs. What fails is told, and the others go on. */
   async measureAll<K extends string>(
     plans: Readonly<Record<K, RowPlan>>,
     run: () => Promise<Readonly<Record<K, Reading>>>,
     repeats = this.repeats,
-  ): Promise<Readonly<Record<K, Row>>> {
-    const readings: Readonly<Record<K, Reading>>[] = [];
-    while (readings.length < repeats) readings.push(await run());
+  ): Promise<void> {
     const keys = Object.keys(plans) as K[];
-    const rows = keys.map((key) => {
+    const readings: Readonly<Record<K, Reading>>[] = [];
+    try {
+      while (readings.length < repeats) readings.push(await run());
+    } catch (error) {
+      this.#fail(plans[keys[0]!].name, error);
+      return;
+    }
+    for (const key of keys) {
       const ofKey = readings.map((reading) => reading[key]);
       const row = rowOf(this.#scenario, plans[key], ofKey);
       this.rows.push(row);
       this.#options.onRow(row);
-      return [key, row] as const;
-    });
-    return Object.fromEntries(rows) as Record<K, Row>;
+    }
   }
 
-  async measure(plan: RowPlan, run: () => Promise<Reading>, repeats?: number): Promise<Row> {
-    const { row } = await this.measureAll(
-      { row: plan },
-      async () => ({ row: await run() }),
-      repeats,
-    );
-    return row;
+  async measure(plan: RowPlan, run: () => Promise<Reading>, repeats?: number): Promise<void> {
+    await this.measureAll({ row: plan }, async () => ({ row: await run() }), repeats);
+  }
+
+  #fail(name: string, error: unknown): void {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const failure = {
+      scenario: this.#scenario,
+      name,
+      message,
+      wrongCount: error instanceof WrongCountError,
+    };
+    this.failures.push(failure);
+    this.#options.onFailure(failure);
+  }
+
+  /** Runs the scenario; what it throws outside of a measurement is a failure of it as a whole. */
+  async run(scenario: Scenario): Promise<void> {
+    try {
+      await scenario.run(this);
+    } catch (error) {
+      this.#fail(scenario.name, error);
+    }
   }
 
   curve(name: string, points: readonly Point[]): void {
@@ -135,5 +156,7 @@ export class Bench {
 /** The reading of a run's throughput. */
 export function throughputOf(report: LoadReport): Reading {
   const { perSecond, serverCpuUsPerMessage, loadCpuUsPerMessage } = report;
-  return { figure: perSecond, serverCpuUsPerMessage, loadCpuUsPerMessage };
+  const perReceive = report.figures['messagesPerReceive'];
+  const note = perReceive === undefined ? undefined : `${perReceive.toFixed(1)} a receive`;
+  return { figure: perSecond, serverCpuUsPerMessage, loadCpuUsPerMessage, note };
 }

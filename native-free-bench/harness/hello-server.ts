@@ -1,8 +1,9 @@
 /* Entry of the bare server: reads a request's whole body, and says hello. What a door cannot beat. */
 
-import { App } from 'uWebSockets.js';
+import uWebSockets from 'uWebSockets.js';
 
-App()
+uWebSockets
+  .App()
   .post('/*', (response) => {
     response.onAborted(() => undefined);
     response.onData((_, isLast) => {

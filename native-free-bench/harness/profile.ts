@@ -15,7 +15,8 @@ interface Profile {
   }[];
 }
 
-const IDLE = new Set(['(idle)', '(program)', '(root)']);
+/** A thread that waits: for events, for its bell, for a task of its pool. */
+const IDLE = new Set(['(idle)', '(program)', '(root)', 'sleep', 'atomicsWaitLoop']);
 
 function printProfile(file: string): void {
   const { nodes } = JSON.parse(readFileSync(file, 'utf8')) as Profile;

@@ -23,7 +23,7 @@ function markdown({ machine, command, rows, skipped, failures }: Report): string
     '',
     markdownTable(rows),
     ...skipped.map(({ name, reason }) => `\nSkipped: ${name}: ${reason}`),
-    ...failures.map(({ scenario, message }) => `\nFailed: ${scenario}: ${message.split('\n')[0]}`),
+    ...failures.map(({ name, message }) => `\nFailed: ${name}: ${message.split('\n')[0]}`),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -76,6 +76,8 @@ export function rowOf(scenario: string, plan: RowPlan, readings: readonly Readin
 
 export interface Failure {
   readonly scenario: string;
+  /** What was to be measured. */
+  readonly name: string;
   readonly message: string;
   /** A wrong count fails the benchmark; anything else fails the scenario, and is told. */
   readonly wrongCount: boolean;

@@ -99,9 +99,26 @@ class Cycler {
     return { method: 'POST', headers: sqsHeaders(action), body: JSON.stringify(input) };
   }
 
-  async shoot(connections: number, amount: number): Promise<void> {
+  /** Calls `onLast` with the last answer, which autocannon itself notices late. */
+  async shoot(
+    connections: number,
+    amount: number,
+    onLast: () => void = () => undefined,
+  ): Promise<void> {
     const { url } = this.#options;
-    const result = await autocannon({ url, connections, amount, requests: this.requests() });
+    let answered = 0;
+    const result = await autocannon({
+      url,
+      connections,
+      amount,
+      requests: this.requests(),
+      setupClient: (client) => {
+        client.on('response', () => {
+          answered += 1;
+          if (answered === amount) onLast();
+        });
+      },
+    });
     if (result.non2xx + result.errors + result.timeouts > 0) {
       throw new Error(`Of ${amount} requests ${result['2xx']} were accepted.`);
     }
@@ -124,9 +141,8 @@ export const load: Load<AutocannonCycleParameters> = async (parameters, context)
   await cycler.shoot(connections, parameters.warmupRequests);
   await context.begin();
   const before = ledger.deleted.count;
-  await cycler.shoot(connections, parameters.requests);
+  await cycler.shoot(connections, parameters.requests, () => context.end());
   const messages = ledger.deleted.count - before;
-  context.end();
   lanes.takeUp(cycler.sequence);
   const rest = await driver.receiver();
   for (const { sequences, receipts } of cycler.held) {

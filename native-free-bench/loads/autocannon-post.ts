@@ -1,5 +1,4 @@
-/* The same request over and over through autocannon: sends to a queue, or a POST to any address.
- * Sequence numbers are written into the request's bytes in place. Afterwards, off the clock, what
+/* The same request over and over through autocannon: sends to a queue. Sequence numbers are written into the request's bytes in place. Afterwards, off the clock, what
  * was sent is received, deleted and counted over plain connections. */
 
 import autocannon from 'autocannon';
@@ -17,8 +16,6 @@ const DRAIN_RECEIVERS = 16;
 export interface AutocannonPostParameters {
   readonly options: DriverOptions;
   readonly connections: number;
-  /** Undefined: the requests go to a queue; else there, and nothing is counted. */
-  readonly plainUrl?: string | undefined;
   readonly warmupRequests: number;
   readonly requests: number;
 }
@@ -38,19 +35,26 @@ class Shooter {
     this.#parameters = parameters;
   }
 
-  /** Resolves once `amount` requests are answered. */
-  async shoot(amount: number): Promise<void> {
-    const { options, connections, plainUrl } = this.#parameters;
+  /** Calls `onLast` with the last of `amount` answers, which autocannon itself notices late. */
+  async shoot(amount: number, onLast: () => void = () => undefined): Promise<void> {
+    const { options, connections } = this.#parameters;
     const body = SEQUENCE_MARK + fillerText(options.bodyBytes);
     const { action, input } = sqsSend(options, Array(options.batch).fill(body), 0);
+    let answered = 0;
     const result = await autocannon({
-      url: plainUrl ?? options.url,
+      url: options.url,
       method: 'POST',
       headers: sqsHeaders(action),
       body: JSON.stringify(input),
       connections,
       amount,
-      setupClient: (client) => this.#number(client as unknown as RequestingClient),
+      setupClient: (client) => {
+        this.#number(client as unknown as RequestingClient);
+        client.on('response', () => {
+          answered += 1;
+          if (answered === amount) onLast();
+        });
+      },
     });
     if (result.non2xx + result.errors + result.timeouts > 0 || result['2xx'] !== amount) {
       throw new Error(`Of ${amount} requests ${result['2xx']} were accepted.`);
@@ -69,15 +73,13 @@ class Shooter {
 }
 
 export const load: Load<AutocannonPostParameters> = async (parameters, context) => {
-  const { options, plainUrl, requests } = parameters;
-  const driver = plainUrl === undefined ? await openDriver('sqs-json', options) : undefined;
+  const { options, requests } = parameters;
+  const driver = await openDriver('sqs-json', options);
   const shooter = new Shooter(parameters);
   await shooter.shoot(parameters.warmupRequests);
   await context.begin();
-  await shooter.shoot(requests);
-  context.end();
+  await shooter.shoot(requests, () => context.end());
   const messages = requests * options.batch;
-  if (driver === undefined) return { messages };
   const lanes = new Lanes(driver, {
     batch: options.batch,
     senders: 0,

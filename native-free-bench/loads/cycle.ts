@@ -38,5 +38,6 @@ export const load: Load<CycleParameters> = async (parameters, context) => {
   context.end();
   await lanes.drain();
   await driver.close();
-  return { messages, ledger: lanes.ledger.snapshot() };
+  const { ledger, messagesPerReceive } = lanes;
+  return { messages, ledger: ledger.snapshot(), figures: { messagesPerReceive } };
 };

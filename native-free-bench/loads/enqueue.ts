@@ -7,7 +7,12 @@ import type { Load } from '../harness/load-contract.ts';
 import type { CycleParameters } from './cycle.ts';
 import { Lanes, SEQUENCES_PER_PROCESS } from './lanes.ts';
 
-export const load: Load<Omit<CycleParameters, 'openMax'>> = async (parameters, context) => {
+export interface EnqueueParameters extends Omit<CycleParameters, 'openMax'> {
+  /** The server keeps nothing, so that there is nothing to count afterwards. */
+  readonly storesNothing?: boolean | undefined;
+}
+
+export const load: Load<EnqueueParameters> = async (parameters, context) => {
   const { driver: name, options, senders, receivers } = parameters;
   const driver = await openDriver(name, options);
   const lanes = new Lanes(driver, {
@@ -27,6 +32,10 @@ export const load: Load<Omit<CycleParameters, 'openMax'>> = async (parameters, c
   context.end();
   lanes.stopSending();
   await lanes.sentAll();
+  if (parameters.storesNothing === true) {
+    await driver.close();
+    return { messages };
+  }
   await lanes.startReceivers();
   await lanes.drain();
   await driver.close();

@@ -31,6 +31,7 @@ export class Lanes {
   #sending: Promise<unknown> = Promise.resolve();
   #receiving: Promise<unknown> = Promise.resolve();
   #failure: unknown;
+  #receives = 0; // that returned something
 
   constructor(driver: Driver, options: LaneOptions) {
     this.#driver = driver;
@@ -94,6 +95,7 @@ export class Lanes {
     while (!this.#isDrained()) {
       const { sequences, receipts } = await receiver.receive(this.#options.batch);
       if (sequences.length === 0) continue;
+      this.#receives += 1;
       received.addAll(sequences);
       await receiver.delete(receipts);
       deleted.addAll(sequences);
@@ -111,6 +113,11 @@ export class Lanes {
     const waiting = this.#room;
     this.#room = [];
     for (const resolve of waiting) resolve();
+  }
+
+  /** How full receives came back. */
+  get messagesPerReceive(): number {
+    return this.ledger.received.count / this.#receives;
   }
 
   /** Throws what a lane failed with. */

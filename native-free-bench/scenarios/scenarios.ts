@@ -13,6 +13,7 @@ import { scenario as idle } from './idle.ts';
 import { scenario as latency } from './latency.ts';
 import { scenario as limits } from './limits.ts';
 import { scenario as manyQueues } from './many-queues.ts';
+import { scenario as peers } from './peers.ts';
 import { scenario as protocols } from './protocols.ts';
 import { scenario as scaling } from './scaling.ts';
 import { scenario as singleSends } from './single-sends.ts';
@@ -41,4 +42,5 @@ export const SCENARIOS: readonly Scenario[] = [
   backlog1m,
   backlog10m,
   backlog16k,
+  peers,
 ];

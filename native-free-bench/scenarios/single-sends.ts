@@ -12,14 +12,16 @@ const TARGET_SOCKET_PER_SECOND = 150_000;
 const TARGET_RATIO = 0.6;
 const REQUESTS_PER_SECOND_ROUGHLY = 20_000;
 
-function autocannonParameters(bench: Bench, url: string, plainUrl?: string) {
-  return {
-    options: driverOptions(url),
-    connections: IN_FLIGHT,
-    plainUrl,
-    warmupRequests: Math.round(REQUESTS_PER_SECOND_ROUGHLY * bench.warmupSeconds),
-    requests: Math.round(REQUESTS_PER_SECOND_ROUGHLY * bench.seconds),
-  };
+function autocannonSends(bench: Bench): Promise<Reading> {
+  return bench.withServer({}, async (server) => {
+    const parameters = {
+      options: driverOptions(server.httpUrl),
+      connections: IN_FLIGHT,
+      warmupRequests: Math.round(REQUESTS_PER_SECOND_ROUGHLY * bench.warmupSeconds),
+      requests: Math.round(REQUESTS_PER_SECOND_ROUGHLY * bench.seconds),
+    };
+    return throughputOf(await bench.load('autocannon-post', parameters, { serverPid: server.pid }));
+  });
 }
 
 function sends(bench: Bench, driver: 'sqs-json' | 'websocket'): Promise<Reading> {
@@ -30,21 +32,27 @@ function sends(bench: Bench, driver: 'sqs-json' | 'websocket'): Promise<Reading>
   });
 }
 
-/** SendMessage and the hello, alike, one after the other. */
-async function besideHello(bench: Bench) {
-  const send = await bench.withServer({}, async (server) => {
-    const parameters = autocannonParameters(bench, server.httpUrl);
-    return throughputOf(await bench.load('autocannon-post', parameters, { serverPid: server.pid }));
-  });
-  const hello = await startHello(bench.scratch);
+/** The hello over the same connections, with the same requests as SendMessage. */
+async function hello(bench: Bench): Promise<Reading> {
+  const server = await startHello(bench.scratch);
   try {
-    const parameters = autocannonParameters(bench, hello.url, hello.url);
-    const report = await bench.load('autocannon-post', parameters, { serverPid: hello.pid });
-    const plain = throughputOf(report);
-    return { send, plain, ratio: { figure: send.figure / plain.figure } };
+    const settings = { driver: 'sqs-json', batch: 1, lanes: IN_FLIGHT } as const;
+    const parameters = {
+      ...cycleParameters(bench, server.url, settings),
+      driver: 'hello',
+      storesNothing: true,
+    } as const;
+    return throughputOf(await bench.load('enqueue', parameters, { serverPid: server.pid }));
   } finally {
-    await hello.stop();
+    await server.stop();
   }
+}
+
+/** SendMessage and the hello, one after the other. */
+async function besideHello(bench: Bench) {
+  const send = await sends(bench, 'sqs-json');
+  const plain = await hello(bench);
+  return { send, plain, ratio: { figure: send.figure / plain.figure } };
 }
 
 export const scenario: Scenario = {
@@ -64,23 +72,23 @@ export const scenario: Scenario = {
     await bench.measure(
       {
         ...plan,
-        name: `SQS SendMessage, ${IN_FLIGHT} in flight, bare connections`,
-        parameters: { api: 'sqs-json', client: 'bare connections' },
+        name: `SQS SendMessage, ${IN_FLIGHT} in flight, autocannon`,
+        parameters: { api: 'sqs-json', client: 'autocannon' },
         target: TARGET_HTTP_PER_SECOND,
       },
-      () => sends(bench, 'sqs-json'),
+      () => autocannonSends(bench),
     );
     await bench.measureAll(
       {
         send: {
           ...plan,
-          name: `SQS SendMessage, ${IN_FLIGHT} in flight, autocannon`,
-          parameters: { api: 'sqs-json', client: 'autocannon' },
+          name: `SQS SendMessage, ${IN_FLIGHT} in flight, bare connections`,
+          parameters: { api: 'sqs-json', client: 'bare connections' },
           target: TARGET_HTTP_PER_SECOND,
         },
         plain: {
-          name: 'bare µWS hello that reads the same body, autocannon',
-          parameters: { api: 'hello', client: 'autocannon' },
+          name: 'bare µWS hello that reads the same body, bare connections',
+          parameters: { api: 'hello', client: 'bare connections' },
           durability: '-',
           unit: 'req/s',
           better: 'more',
