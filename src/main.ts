@@ -19,6 +19,11 @@ function onStopSignal(listener: (signal: NodeJS.Signals) => void): () => void {
   };
 }
 
+function onDefect(listener: (error: unknown) => void): () => void {
+  process.on('uncaughtException', listener);
+  return () => process.off('uncaughtException', listener);
+}
+
 await runProgram(process.argv, {
   version: readVersion(),
   env: process.env,
@@ -29,4 +34,5 @@ await runProgram(process.argv, {
     process.exitCode = code;
   },
   onStopSignal,
+  onDefect,
 });

@@ -19,6 +19,9 @@ export interface CliContext {
   /** Calls `listener` at each SIGINT and SIGTERM instead of ending the process; the returned
    *  function takes that back. */
   onStopSignal(listener: (signal: NodeJS.Signals) => void): () => void;
+  /** Calls `listener` with each exception that nobody caught instead of ending the process; the
+   *  returned function takes that back. */
+  onDefect(listener: (error: unknown) => void): () => void;
 }
 
 /** Adds one subcommand to the program. Its action may reject: a `CliError` or `BrokerError` is

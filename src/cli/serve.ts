@@ -145,12 +145,21 @@ function stopAsked(context: CliContext, logger: Logger): StopAsked {
       resolve(reason);
     };
   });
-  const forget = context.onStopSignal((signal) => {
+  const forgetDefects = context.onDefect((error) => {
+    // The doors' sockets are closed before the process ends, whatever it ends of.
+    logger.error({ error }, 'an exception reached the top of the main thread');
+    ask('a defect');
+  });
+  const forgetSignals = context.onStopSignal((signal) => {
     signals++;
     if (signals === 1) return ask(signal);
     logger.warn({ signal }, 'a second signal: ending at once');
     // Leaving by `exit` would end the doors' threads under their sockets, which aborts.
     process.kill(process.pid, 'SIGKILL');
   });
+  const forget = () => {
+    forgetSignals();
+    forgetDefects();
+  };
   return { asked, ask, isAsked: () => isAsked, bySignal: () => signals > 0, forget };
 }

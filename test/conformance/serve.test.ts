@@ -83,11 +83,11 @@ describe('starting', () => {
     expect(messages.map(({ body }) => body).toSorted()).toEqual(['one', 'two']);
   });
 
-  it('with --memory keeps nothing, and leaves nothing behind', async () => {
+  it('with --ephemeral keeps nothing, and leaves nothing behind', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'capstan-test-'));
     try {
       await using server = await TestServer.start({
-        args: ['--memory'],
+        args: ['--ephemeral'],
         env: { TMPDIR: folder },
       });
       expect(readdirSync(folder)).toHaveLength(1);

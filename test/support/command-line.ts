@@ -64,6 +64,8 @@ export class RunningCommand {
         this.#listeners.add(listener);
         return () => this.#listeners.delete(listener);
       },
+      // What fails inside a command fails its test.
+      onDefect: () => () => undefined,
     };
     await runProgram(['node', 'capstan', ...args], context);
     // What was written last arrives a turn later.
