@@ -1,6 +1,6 @@
 /* Runs what README.md tells newcomers to type: the server by the command behind `npm start`, each
- * shell block as it stands, each JavaScript block as a program of its own against the built package.
- * Only the port is another one, so that a server that runs already is left alone. */
+ * shell block as it stands, each JavaScript block as a program of its own against the built
+ * package. Only the port is another one, so that a server that runs already is left alone. */
 
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

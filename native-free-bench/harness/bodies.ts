@@ -1,5 +1,6 @@
 /* Message bodies: ASCII text of a given size whose first ten characters are the message's sequence
- * number. The filler is words, so that a peer that compresses gains what it would gain elsewhere. */
+ * number. The filler is words, so that a peer that compresses gains what it would gain
+ * elsewhere. */
 
 export const SEQUENCE_CHARS = 10;
 const DIGIT_ZERO = 0x30;
@@ -26,10 +27,6 @@ export function readSequence(bytes: Uint8Array, offset = 0): number {
     sequence = sequence * 10 + (bytes[offset + i]! - DIGIT_ZERO);
   }
   return sequence;
-}
-
-export function sequenceText(sequence: number): string {
-  return String(sequence).padStart(SEQUENCE_CHARS, '0');
 }
 
 export function sequenceOfText(body: string): number {

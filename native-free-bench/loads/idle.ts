@@ -1,4 +1,5 @@
-/* Nothing happens: clients are connected, consumers wait, and the server's CPU time is the figure. */
+/* Nothing happens: clients are connected, consumers wait, and the server's CPU time is the
+ * figure. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DriverOptions } from '../drivers/driver.ts';

@@ -1,4 +1,5 @@
-/* The catalog's calls on the thread that owns it: the clock is added, and move tasks are started. */
+/* The catalog's calls on the thread that owns it: the clock is added, and move tasks are
+ * started. */
 
 import type { Clock } from '../base/clock.ts';
 import type { Catalog } from '../catalog/catalog.ts';

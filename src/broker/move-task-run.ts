@@ -35,8 +35,8 @@ export const DESTINATION_GONE = 'AWS.SimpleQueueService.NonExistentQueue';
 const PROGRESS_INTERVAL_MS = 1_000;
 /** A limited task takes at most so many steps a second: fewer commits, no bursts that matter. */
 const STEPS_PER_SECOND_MAX = 10;
-/** A partition whose messages were all looked at so often since the last one that could be moved has
- *  none of those left. Once would do but for groups, which take turns whatever their length. */
+/** A partition whose messages were all looked at so often since the last one that could be moved
+ *  has none of those left. Once would do but for groups, which take turns whatever their length. */
 const LOOKS_PER_MESSAGE_MAX = 8;
 /** After a failure that may pass: doubled each time, up to the maximum. */
 const RETRY_MS_MIN = 50;

@@ -1,5 +1,5 @@
-/* Gives a data folder another number of partitions, before any of them runs. Main thread; the work is
- * done on a thread of its own.
+/* Gives a data folder another number of partitions, before any of them runs. Main thread; the work
+ * is done on a thread of its own.
  *
  * Crash-safe: the new logs are written beside the old ones, which stand until the folder's metadata
  * names the new layout. */
@@ -25,8 +25,9 @@ export interface RelayoutOptions {
   readonly logger: Logger;
 }
 
-/** Returns the folder as it is then; `folder` is closed. Rejects CAPSTAN_LOG_CORRUPT and whatever else
- *  keeps an old log from being read or a new one from being written; the folder is as it was. */
+/** Returns the folder as it is then; `folder` is closed. Rejects CAPSTAN_LOG_CORRUPT and whatever
+ *  else keeps an old log from being read or a new one from being written; the folder is as it
+ *  was. */
 export async function relayoutFolder(
   folder: DataFolder,
   { partitions, definitions, logIn, now, logger }: RelayoutOptions,

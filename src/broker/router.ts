@@ -362,7 +362,8 @@ export class Router implements NativeService {
     await ask(handle, codec.OP_DROP, 0, queueId, 0, undefined, () => undefined);
   }
 
-  /** Moves up to `max` visible messages within `partition`; destination 0: each one's own source. */
+  /** Moves up to `max` visible messages within `partition`; destination 0: each one's own
+   *  source. */
   async move(
     source: number,
     destination: number,

@@ -1,5 +1,5 @@
-/* The sending half of a router: checks a batch, gives ids, places each message, and encodes it once,
- * straight into the request ring. */
+/* The sending half of a router: checks a batch, gives ids, places each message, and encodes it
+ * once, straight into the request ring. */
 
 import type { Clock } from '../base/clock.ts';
 import { BrokerError } from '../base/errors.ts';

@@ -1,5 +1,5 @@
-/* `capstan consume --exec`: runs a command for each message, with the body as its input. A message is
- * deleted when its command exits with 0, and comes back later when it does not; while a command
+/* `capstan consume --exec`: runs a command for each message, with the body as its input. A message
+ * is deleted when its command exits with 0, and comes back later when it does not; while a command
  * runs, its message is kept hidden. */
 
 import { type ChildProcess, spawn } from 'node:child_process';

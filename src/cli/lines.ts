@@ -36,8 +36,8 @@ function withoutReturn(line: Buffer): Buffer {
   return line.at(-1) === 0x0d ? line.subarray(0, -1) : line;
 }
 
-/** Groups of up to `countMax` values that weigh up to `weightMax` together. A group that is begun is
- *  not held back: when the values pause for `patienceMs`, it goes. */
+/** Groups of up to `countMax` values that weigh up to `weightMax` together. A group that is begun
+ *  is not held back: when the values pause for `patienceMs`, it goes. */
 export async function* batchesOf<Value>(
   values: AsyncIterable<Value>,
   weigh: (value: Value) => number,

@@ -1,5 +1,5 @@
-/* Writing results: lines for people, JSON for programs. A reader that is slow is waited for; one that
- * has gone away (`capstan peek orders | head -1`) ends the command without a complaint. */
+/* Writing results: lines for people, JSON for programs. A reader that is slow is waited for; one
+ * that has gone away (`capstan peek orders | head -1`) ends the command without a complaint. */
 
 import { once } from 'node:events';
 import type { CliContext, Output } from './command.ts';

@@ -1,4 +1,5 @@
-/* `capstan receive`, `capstan peek` and `capstan delete`: messages in the hand, in sight, and gone. */
+/* `capstan receive`, `capstan peek` and `capstan delete`: messages in the hand, in sight, and
+ * gone. */
 
 import type { Command } from 'commander';
 import { ERRORS } from '../base/errors.ts';

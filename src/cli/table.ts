@@ -8,7 +8,8 @@ export interface Column<Row> {
 
 const GAP = '  ';
 
-/** Lines without line ends: the titles, then the rows. No longer than `columnsMax` each, if given. */
+/** Lines without line ends: the titles, then the rows. No longer than `columnsMax` each, if
+ *  given. */
 export function formatTable<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],

@@ -1,5 +1,5 @@
-/* Buffers for frames that hold batches. A frame is kept until it is answered, and by then it has left
- * the socket: its buffer is used again, instead of being made, zeroed and collected. */
+/* Buffers for frames that hold batches. A frame is kept until it is answered, and by then it has
+ * left the socket: its buffer is used again, instead of being made, zeroed and collected. */
 
 import { FrameWriter } from '../wire/frame-writer.ts';
 

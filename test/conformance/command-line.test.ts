@@ -47,7 +47,7 @@ describe('capstan send', () => {
 });
 
 describe('capstan backup', () => {
-  it('of a server under load starts as a server, with all that was acknowledged before', async () => {
+  it('of a server under load starts as a server with all that was acknowledged', async () => {
     await capstan(server, 'queue', 'create', 'orders');
     const parent = mkdtempSync(path.join(tmpdir(), 'capstan-backup-'));
     const copy = path.join(parent, 'copy');

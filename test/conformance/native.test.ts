@@ -308,7 +308,7 @@ describe.each(NATIVE_TRANSPORTS)('a broker, $name', (transport) => {
     expect(more).toBe(50);
   });
 
-  it('hands messages to handlers, deletes what is done, and retries what they threw on', async () => {
+  it('hands messages to handlers, deletes what is done, retries what they threw on', async () => {
     const queue = await fresh({ visibilityTimeoutMs: 500 });
     const failures: string[] = [];
     const handled = new Map<string, number>();

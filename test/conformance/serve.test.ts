@@ -59,7 +59,7 @@ describe('starting', () => {
     );
   });
 
-  it('takes its options from the environment too, where the command line does not say', async () => {
+  it('takes options from the environment too, where the command line does not say', async () => {
     await using server = await TestServer.start({
       args: ['--partitions', '1'],
       env: { CAPSTAN_PARTITIONS: '2', CAPSTAN_DURABILITY: 'none', CAPSTAN_LOG_LEVEL: 'debug' },

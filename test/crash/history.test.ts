@@ -1,5 +1,5 @@
-/* A history of the embedded API, with real threads under it that fail in every way: whatever clients
- * see is explained by one order of events. */
+/* A history of the embedded API, with real threads under it that fail in every way: whatever
+ * clients see is explained by one order of events. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';

@@ -38,8 +38,8 @@ export interface Program {
   readonly ended: Promise<NodeJS.Signals | number>;
 }
 
-/** Starts `test/torture/<name>.ts` with `options` as its only argument, as JSON. It may send messages
- *  to this process. */
+/** Starts `test/torture/<name>.ts` with `options` as its only argument, as JSON. It may send
+ *  messages to this process. */
 export function startProgram(name: string, options: object): Program {
   const file = path.join(compile(), 'test/torture', `${name}.js`);
   const child = spawn(process.execPath, [file, JSON.stringify(options)], {

@@ -58,7 +58,8 @@ export function importGraph(files: readonly string[]): ImportGraph {
   return new Map(files.map((file) => [file, importsIn(file, read(file))]));
 }
 
-/** Every file that loading one of `entries` would load; with `urls`, also what those name by URL. */
+/** Every file that loading one of `entries` would load; with `urls`, also what those name by
+ *  URL. */
 export function reachableFrom(
   entries: readonly string[],
   graph: ImportGraph,

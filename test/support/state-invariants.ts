@@ -186,7 +186,8 @@ function checkRows(store: MessageStore, living: ReadonlySet<number>): void {
   checkFreeList(store, count);
 }
 
-/** Takes every free slot and gives it back: each is free, and there are as many as there should be. */
+/** Takes every free slot and gives it back: each is free, and there are as many as there should
+ *  be. */
 function checkFreeList(store: MessageStore, count: number): void {
   const { table } = store;
   const taken = new Set<number>();

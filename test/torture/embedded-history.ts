@@ -1,5 +1,6 @@
-/* A process that sends to and receives from a broker inside it, notes what it sees, and is killed in
- * the middle of it. What it holds unhandled, its next life deletes with the receipts of this one. */
+/* A process that sends to and receives from a broker inside it, notes what it sees, and is killed
+ * in the middle of it. What it holds unhandled, its next life deletes with the receipts of this
+ * one. */
 
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';

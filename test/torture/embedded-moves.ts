@@ -1,5 +1,6 @@
-/* A process in whose broker messages go round: received too often they go to a dead-letter queue, and
- * move tasks take them back, or elsewhere and from there back. It is killed in the middle of it. */
+/* A process in whose broker messages go round: received too often they go to a dead-letter queue,
+ * and move tasks take them back, or elsewhere and from there back. It is killed in the middle of
+ * it. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '../support/seeded-random.ts';

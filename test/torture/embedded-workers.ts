@@ -1,5 +1,5 @@
-/* Producers and consumers inside the broker's own process, over the calls that every door uses. They
- * go on whatever happens to partitions, and note all that they see. */
+/* Producers and consumers inside the broker's own process, over the calls that every door uses.
+ * They go on whatever happens to partitions, and note all that they see. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeliveredMessage, QueueService } from '../../src/broker/service.ts';
@@ -21,8 +21,8 @@ const RETRY_MS = 5;
 const BATCH_MAX = 20;
 const BACKLOG_MAX = 500;
 
-/** Sends until `signal`; to `groups`, which nobody else sends to, on a FIFO queue. What was begun is
- *  sent to its end. */
+/** Sends until `signal`; to `groups`, which nobody else sends to, on a FIFO queue. What was begun
+ *  is sent to its end. */
 export async function produceEmbedded(
   { service, queue, ledger, name, random, signal }: EmbeddedWorker,
   groups?: readonly string[],

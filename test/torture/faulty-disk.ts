@@ -1,5 +1,5 @@
-/* A disk beneath a server that fails when asked to: the other side of faulty-disk.c, which is compiled
- * on first use. Needs a C compiler, and Linux. */
+/* A disk beneath a server that fails when asked to: the other side of faulty-disk.c, which is
+ * compiled on first use. Needs a C compiler, and Linux. */
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
@@ -36,8 +36,8 @@ export class FaultyDisk implements Disposable {
   readonly env: Readonly<Record<string, string>>;
   readonly #control: number;
 
-  /** `root` is the folder whose files it is for; `folder`, on the same file system and not in it, is
-   *  for its own. */
+  /** `root` is the folder whose files it is for; `folder`, on the same file system and not in it,
+   *  is for its own. */
   constructor(root: string, folder: string) {
     const library = path.join(folder, 'faulty-disk.so');
     const source = path.join(ROOT, 'test/torture/faulty-disk.c');
@@ -79,8 +79,8 @@ export class FaultyDisk implements Disposable {
     this.#set('slowSyncs', count);
   }
 
-  /** The power fails at the next write or sync: what was not synced may be lost, and by what of it is
-   *  left `seed` decides. */
+  /** The power fails at the next write or sync: what was not synced may be lost, and by what of it
+   *  is left `seed` decides. */
   cutPower(seed: number): void {
     this.#set('seed', seed);
     this.#set('cut', 1);

@@ -52,7 +52,7 @@ describe('the judge of histories', () => {
     });
   });
 
-  it('takes a redelivery after the visibility, and a delete nobody answered, for what they are', () => {
+  it('takes late redeliveries, and a delete nobody answered, for what they are', () => {
     const events = [
       ...sent(0),
       received(0, 10),

@@ -1,7 +1,7 @@
 /* Holds what clients saw against what was promised to them. Pure.
  *
- * All it knows of a call is when it began and when it ended; what happened in the server happened in
- * between. It reports only what no moment in between explains. */
+ * All it knows of a call is when it began and when it ended; what happened in the server happened
+ * in between. It reports only what no moment in between explains. */
 
 import type { Event } from './ledger.ts';
 
@@ -37,9 +37,9 @@ interface MessageHistory {
   deletedAt: number;
 }
 
-/** A partition counts whole milliseconds, and reads its clock once a turn: what came in while a turn
- *  was under way is taken up at the time that the turn began. A turn lasts milliseconds, unless the
- *  machine has something else to do. */
+/** A partition counts whole milliseconds, and reads its clock once a turn: what came in while a
+ *  turn was under way is taken up at the time that the turn began. A turn lasts milliseconds,
+ *  unless the machine has something else to do. */
 const CLOCK_GRAIN_MS = 100;
 
 /** More than this many sentences say nothing new. */

@@ -1,5 +1,5 @@
-/* `npm run torture -- --minutes 60`: every fault in turn, on servers of their own, until the time is
- * up; then a table. `--fault NAME` runs one of them only, `--seed N` begins elsewhere. */
+/* `npm run torture -- --minutes 60`: every fault in turn, on servers of their own, until the time
+ * is up; then a table. `--fault NAME` runs one of them only, `--seed N` begins elsewhere. */
 
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -122,8 +122,8 @@ function requireServerTrouble(error: unknown): void {
   if (!trouble) throw error;
 }
 
-/** `sqs-consumer`, unmodified. Runs until `signal`. Resolves with errors that a server in trouble does
- *  not explain. */
+/** `sqs-consumer`, unmodified. Runs until `signal`. Resolves with errors that a server in trouble
+ *  does not explain. */
 export async function consumeByLibrary(options: WorkerOptions): Promise<string[]> {
   const { url, queueUrl, folder, name, visibilityMs, signal } = options;
   using ledger = new Ledger(folder, name);

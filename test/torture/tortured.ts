@@ -1,5 +1,5 @@
-/* One fault, over and over, on one server that is in use: what the suite runs briefly and the long run
- * for as long as it is told to. */
+/* One fault, over and over, on one server that is in use: what the suite runs briefly and the long
+ * run for as long as it is told to. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from './faults.ts';

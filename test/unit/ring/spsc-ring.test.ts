@@ -105,7 +105,7 @@ describe('frames', () => {
     expect(payload(reader)).toEqual([5]);
   });
 
-  test('a frame that is stepped back from is found again, and what came before it is released', () => {
+  test('a frame that is stepped back from is found again; what came before is released', () => {
     const { writer, reader } = ring();
     advanceTo(writer, reader, CAPACITY - 16);
     put(writer, 8, 1);
