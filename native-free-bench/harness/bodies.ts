@@ -29,6 +29,10 @@ export function readSequence(bytes: Uint8Array, offset = 0): number {
   return sequence;
 }
 
+export function sequenceText(sequence: number): string {
+  return String(sequence).padStart(SEQUENCE_CHARS, '0');
+}
+
 export function sequenceOfText(body: string): number {
   return Number(body.slice(0, SEQUENCE_CHARS));
 }
