@@ -92,9 +92,9 @@ export class ReceiveRequest implements MessageSink, PendingReceive, Parked {
   /** False: it has ended before, or its connection has. */
   #end(): boolean {
     this.#session.room.forget(this);
-    if (this.#done || this.#session.closed) return false;
+    if (this.#done) return false;
     this.#done = true;
     this.#session.receives.delete(this.#correlation);
-    return true;
+    return !this.#session.closed;
   }
 }

@@ -30,6 +30,7 @@ export class Room {
   readonly #holders = new Map<Parked, number>();
   readonly #parked = new Set<Parked>();
   #heldBytes = 0;
+  #resuming = false;
   /** Of late, a message had about so many bytes, or fewer. */
   #messageBytes = MESSAGE_BYTES_GUESS;
 
@@ -74,6 +75,14 @@ export class Room {
     if (bytes === undefined) return;
     this.#holders.delete(holder);
     this.#heldBytes -= bytes;
+    // Not at once: whoever leaves is in the middle of something.
+    if (this.#parked.size > 0 && !this.#resuming) {
+      this.#resuming = true;
+      queueMicrotask(() => {
+        this.#resuming = false;
+        this.resume();
+      });
+    }
   }
 
   park(receive: Parked): void {
