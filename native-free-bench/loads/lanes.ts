@@ -145,7 +145,8 @@ export class Lanes {
       if (this.ledger.deleted.count === moved) {
         const { sent, received, deleted } = this.ledger;
         this.#failure ??= new Error(
-          `Nothing moves: ${sent.count} sent, ${received.count} received, ${deleted.count} deleted.`,
+          `Nothing moves: ${sent.count} sent, ${received.count} received, ` +
+            `${deleted.count} deleted.`,
         );
         abandon();
       }
