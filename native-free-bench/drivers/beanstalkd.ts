@@ -1,4 +1,5 @@
-/* beanstalkd: put, reserve and delete. It has no batches; a batch is as many commands in one write. */
+/* beanstalkd: put, reserve and delete. It has no batches; a batch is as many commands in one
+ * write. */
 
 import { BodyBatch, readSequence } from '../harness/bodies.ts';
 import { countOf, type ParseReply, ReplyStream } from '../harness/reply-stream.ts';

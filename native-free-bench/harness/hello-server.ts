@@ -1,4 +1,5 @@
-/* Entry of the bare server: reads a request's whole body, and says hello. What a door cannot beat. */
+/* Entry of the bare server: reads a request's whole body, and says hello. What a door cannot
+ * beat. */
 
 import uWebSockets from 'uWebSockets.js';
 

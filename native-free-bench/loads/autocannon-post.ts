@@ -1,5 +1,6 @@
-/* The same request over and over through autocannon: sends to a queue. Sequence numbers are written into the request's bytes in place. Afterwards, off the clock, what
- * was sent is received, deleted and counted over plain connections. */
+/* The same request over and over through autocannon: sends to a queue. Sequence numbers are written
+ * into the request's bytes in place. Afterwards, off the clock, what was sent is received, deleted
+ * and counted over plain connections. */
 
 import autocannon from 'autocannon';
 import type { DriverOptions } from '../drivers/driver.ts';

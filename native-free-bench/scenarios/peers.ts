@@ -1,5 +1,5 @@
-/* Other queue servers beside Capstan: the same loads, the same disk, in one run, each in the batches
- * and with the durability that it is run with. Where a peer is ahead, the ratio says so. */
+/* Other queue servers beside Capstan: the same loads, the same disk, in one run, each in the
+ * batches and with the durability that it is run with. Where a peer is ahead, the ratio says so. */
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -29,8 +29,8 @@ import { RestartIntensity } from './restart-intensity.ts';
 const WORKER_URL = new URL('../partition/partition-worker.js', import.meta.url);
 /** A restart that follows a failure at once would find the same trouble. */
 const RESTART_DELAY_MS = 50;
-/** A thread that starts may take so many times longer for its first beat: it loads its code first, and
- *  the machine may be busy with starting the others. */
+/** A thread that starts may take so many times longer for its first beat: it loads its code first,
+ *  and the machine may be busy with starting the others. */
 const START_PATIENCE = 4;
 
 export interface SupervisorOptions {
