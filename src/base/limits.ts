@@ -73,8 +73,8 @@ export const LOG_COMMIT_BYTES_MAX = 4 * MIB;
 export const ROUTER_BACKLOG_BYTES_MAX = 32 * MIB;
 
 // Doors.
-/** Of one HTTP request: a full batch as JSON, most of its characters escaped or in base64. */
-export const HTTP_BODY_BYTES_MAX = 4 * MIB;
+/** Of one HTTP request: a full batch as JSON, every byte of it written as \uXXXX. */
+export const HTTP_BODY_BYTES_MAX = 8 * MIB;
 export const DOOR_REQUEST_BYTES_MAX = 64 * MIB; // held of requests that are still coming in
 export const DOOR_ANSWER_BYTES_MAX = 128 * MIB; // held of large answers that clients do not read
 

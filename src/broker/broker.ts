@@ -57,7 +57,7 @@ const DIGEST_WORKER_URL = new URL('../partition/digest-worker.js', import.meta.u
 /** The newest ones: in most logs they are given up before a start needs them. */
 const SEGMENTS_NOT_DIGESTED = 4;
 /** Segments that are kept ready ahead of use, per partition. */
-const SPARE_SEGMENTS = 1;
+const SPARE_SEGMENTS = 2;
 const PAGE_BYTES = 4096;
 const CATALOG_SEGMENT_BYTES = 1024 * 1024;
 /** A partition that was told to stop has this long to finish its turn. */

@@ -2,7 +2,7 @@
  * write the reply where it will lie in the reply ring. Runs on the partition's thread.
  *
  * The reply is written before the commit and published after it. No command is taken up before
- * there is room for the largest reply that any can have, so a handler's own claim cannot fail. */
+ * there is room for its reply, so a handler's own claim cannot fail. */
 
 import { decode } from '@msgpack/msgpack';
 import { assert } from '../base/assert.ts';
@@ -13,6 +13,7 @@ import { MESSAGE_ID_BYTES } from '../command/message-entry.ts';
 import type { QueueSettings } from '../command/queue-definition.ts';
 import type { Log } from '../log/log.ts';
 import type { QueueState } from '../queue/queue-state.ts';
+import { NO_ROOM } from '../queue/receiving.ts';
 import { INSUFFICIENT, type RingReader, type RingWriter } from '../ring/spsc-ring.ts';
 
 /** What the handlers act on. */
@@ -25,14 +26,15 @@ export interface PartitionParts {
   stopRequested: boolean;
 }
 
-/** `at` is the command's first byte. */
+/** `at` is the command's first byte. Returns NO_ROOM, and has changed nothing, where the reply
+ *  turns out to be longer than there is room for. */
 type Handler = (
   parts: PartitionParts,
   requests: RingReader,
   at: number,
   replies: RingWriter,
   now: number,
-) => void;
+) => typeof NO_ROOM | void;
 
 const HANDLERS: readonly (Handler | undefined)[] = [];
 
@@ -40,26 +42,53 @@ function handler(op: number, handle: Handler): void {
   (HANDLERS as (Handler | undefined)[])[op] = handle;
 }
 
-/** Carries out the command at `requests.offset`. False: there is no room for its reply yet, and
- *  nothing was changed. */
+/** The longest reply of commands that carry neither messages nor a result per entry. */
+const SHORT_REPLY_BYTES = 256;
+/** Room with which a receive is taken up: it delivers no more than there is room for. */
+const RECEIVE_ROOM_BYTES = 64 * 1024;
+
+/** The room that there has to be for a command's reply. */
+function replyRoom(requests: RingReader, at: number): number {
+  const count = requests.view.getUint16(at + codec.COUNT_AT, true);
+  switch (requests.buffer[at + codec.OP_AT]) {
+    case codec.OP_SEND:
+      return codec.REPLY_HEADER_BYTES + count * codec.SEND_RESULT_BYTES;
+    case codec.OP_DELETE:
+    case codec.OP_CHANGE_VISIBILITY:
+      return codec.REPLY_HEADER_BYTES + count;
+    case codec.OP_RECEIVE: {
+      // A repeated attempt gets all of its messages again.
+      const attempt = requests.view.getFloat64(at + codec.RECEIVE_ATTEMPT_AT, true);
+      return attempt === 0 ? RECEIVE_ROOM_BYTES : codec.REPLY_SPACE_MIN;
+    }
+    case codec.OP_PEEK:
+      return codec.REPLY_SPACE_MIN;
+    default:
+      return SHORT_REPLY_BYTES;
+  }
+}
+
+/** Carries out the command at `requests.offset`, and returns 0. Otherwise there is no room for its
+ *  reply, nothing was changed, and so many bytes are wanted. */
 export function handleCommand(
   parts: PartitionParts,
   requests: RingReader,
   replies: RingWriter,
   now: number,
-): boolean {
+): number {
   const at = requests.offset;
   const handle = HANDLERS[requests.buffer[at + codec.OP_AT]!];
   assert(handle !== undefined, 'a router sends known commands only');
-  if (replies.freeBytes < codec.REPLY_SPACE_MIN) return false;
+  const room = replyRoom(requests, at);
+  if (replies.freeBytes < room) return room;
   try {
-    handle(parts, requests, at, replies, now);
+    if (handle(parts, requests, at, replies, now) === NO_ROOM) return codec.REPLY_SPACE_MIN;
   } catch (error) {
     // The state claims its record before it changes anything, and a reply is claimed after that.
     if (!(error instanceof BrokerError && error.code === 'CAPSTAN_DISK_FULL')) throw error;
     refuse(requests, at, replies, ERRORS.CAPSTAN_DISK_FULL.number);
   }
-  return true;
+  return 0;
 }
 
 function claimReply(replies: RingWriter, resultBytes: number): number {
@@ -111,15 +140,18 @@ handler(codec.OP_SEND, ({ log, state: { sending } }, requests, at, replies, now)
 
 handler(codec.OP_RECEIVE, (parts, requests, at, replies, now) => {
   const { view } = requests;
+  const roomBytes = replies.freeBytes - codec.REPLY_HEADER_BYTES;
   const count = parts.state.receiving.receive(
     view.getUint32(at + codec.QUEUE_ID_AT, true),
     view.getUint16(at + codec.COUNT_AT, true),
     messageBytesMax(view, at),
+    roomBytes,
     view.getInt32(at + codec.RECEIVE_TIMEOUT_AT, true),
     view.getFloat64(at + codec.RECEIVE_ATTEMPT_AT, true),
     now,
   );
-  writeMessages(parts, requests, at, replies, count);
+  if (count === NO_ROOM) return NO_ROOM;
+  return writeMessages(parts, requests, at, replies, count);
 });
 
 handler(codec.OP_PEEK, (parts, requests, at, replies) => {

@@ -12,6 +12,8 @@ import {
   type PartitionMessage,
   type PartitionStart,
 } from '../command/thread-protocol.ts';
+import { storedSegmentBytes } from '../log/wal/open-segments.ts';
+import { NODE_STORAGE } from '../log/wal/storage.ts';
 import { openWal } from '../log/wal/wal.ts';
 import { MessageStore } from '../queue/message-store.ts';
 import { QueueState } from '../queue/queue-state.ts';
@@ -35,7 +37,10 @@ function post(message: PartitionMessage): void {
 function recover(): Partition {
   const began = performance.now();
   board.setState(start.partition, 'recovering');
-  const store = new MessageStore(start.log.segmentBytes);
+  const { directory } = start.log;
+  // A log keeps the segment size it was made with.
+  const segmentBytes = storedSegmentBytes(NODE_STORAGE, directory) ?? start.log.segmentBytes;
+  const store = new MessageStore(segmentBytes);
   for (const settings of start.queues) store.define(settings);
   let records = 0;
   const { log, report } = openWal(
@@ -50,10 +55,7 @@ function recover(): Partition {
       if (++records % RECORDS_PER_BEAT === 0) board.beat(start.partition);
     },
   );
-  assert(
-    log.regionBytes === start.log.segmentBytes,
-    'a log keeps the segment size it was made with',
-  );
+  assert(log.regionBytes === segmentBytes, 'regions are those that messages were counted by');
   const state = new QueueState(store, log);
   state.recovered(clock());
   const links = start.links.map(

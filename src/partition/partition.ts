@@ -25,8 +25,8 @@ export class RouterLink {
   readonly doorbell: Doorbell;
   /** Queues whose VISIBLE notice found no room in the reply ring. */
   readonly owedNotices = new Set<number>();
-  /** The reply ring had no room for a command's reply; the router rings when it has. */
-  stalled = false;
+  /** Room that the reply ring lacks for a command's reply; the router rings when it makes some. */
+  roomWanted = 0;
 
   constructor(router: number, end: DuplexServerEnd, doorbell: Doorbell) {
     this.router = router;
@@ -107,8 +107,8 @@ export class Partition {
   hasWork(): boolean {
     if (this.#moreToDo) return true;
     for (const link of this.#links) {
-      if (!link.stalled && !link.end.requests.empty) return true;
-      if (link.stalled && link.end.replies.freeBytes >= codec.REPLY_SPACE_MIN) return true;
+      if (link.roomWanted === 0 && !link.end.requests.empty) return true;
+      if (link.roomWanted > 0 && link.end.replies.freeBytes >= link.roomWanted) return true;
     }
     return false;
   }
@@ -147,11 +147,12 @@ export class Partition {
   #drain(link: RouterLink, now: number): void {
     const { requests, replies } = link.end;
     let budget = TURN_REQUESTS_BYTES_MAX;
-    link.stalled = false;
+    link.roomWanted = 0;
     while (requests.next()) {
-      if (!handleCommand(this, requests, replies, now)) {
+      const wanted = handleCommand(this, requests, replies, now);
+      if (wanted > 0) {
         requests.unread();
-        this.#stall(link);
+        this.#stall(link, wanted);
         break;
       }
       budget -= requests.length;
@@ -164,8 +165,8 @@ export class Partition {
   }
 
   /** Asks to be rung when the router has made room in the reply ring. */
-  #stall(link: RouterLink): void {
-    link.stalled = true;
+  #stall(link: RouterLink, wanted: number): void {
+    link.roomWanted = wanted;
     link.end.replies.requestSpace();
   }
 
@@ -194,7 +195,7 @@ export class Partition {
     for (const queueId of link.owedNotices) {
       const at = replies.claim(codec.REPLY_HEADER_BYTES);
       if (at === INSUFFICIENT) {
-        this.#stall(link);
+        this.#stall(link, codec.REPLY_HEADER_BYTES);
         return;
       }
       codec.writeReplyHeader(replies.view, at, codec.OP_VISIBLE, 0, 0, 0, queueId, 0);

@@ -14,6 +14,8 @@ import { partitionOfGroup } from '../command/placement.ts';
 import type { QueueDefinition, QueueSettings } from '../command/queue-definition.ts';
 import type { LogSettings } from '../command/thread-protocol.ts';
 import type { Log } from '../log/log.ts';
+import { storedSegmentBytes } from '../log/wal/open-segments.ts';
+import { NODE_STORAGE } from '../log/wal/storage.ts';
 import { openWal } from '../log/wal/wal.ts';
 import { MessageStore } from '../queue/message-store.ts';
 import {
@@ -81,7 +83,8 @@ export async function repartition(order: RepartitionOrder): Promise<number> {
 }
 
 function openSource(settings: LogSettings, queues: readonly QueueSettings[]): Source {
-  const store = new MessageStore(settings.segmentBytes);
+  const stored = storedSegmentBytes(NODE_STORAGE, settings.directory);
+  const store = new MessageStore(stored ?? settings.segmentBytes);
   for (const each of queues) store.define(each);
   const { log } = openWal(settings, (buffer, view, at, _length, position) =>
     replayRecord(store, buffer, view, at, position),

@@ -17,6 +17,9 @@ const OVER_LIMIT = ERRORS.CAPSTAN_OVER_LIMIT.number;
  *  being. */
 const CLEARED_PER_RECEIVE_MAX = 10_000;
 const NO_ATTEMPT = 0;
+/** What `receive` returns when not even one message fits the room there is; it has changed nothing.
+ *   */
+export const NO_ROOM = -1000;
 
 export class Receiving {
   readonly #ledger: Ledger;
@@ -37,6 +40,7 @@ export class Receiving {
     queueId: number,
     max: number,
     bytesMax: number,
+    roomBytes: number,
     timeoutMs: number,
     attempt: number,
     now: number,
@@ -58,14 +62,17 @@ export class Receiving {
       return 0;
     const limit = Math.min(max, queue.ready, room, BATCH_ENTRIES_MAX);
     if (limit <= 0) return 0;
+    const head = this.#ledger.store.groups.words[queue.ringHead * GROUP_WORDS + HEAD]!;
+    if (DELIVERY_HEADER_BYTES + this.#ledger.table.entryBytes(head) > roomBytes) return NO_ROOM;
+    const most = Math.min(bytesMax, roomBytes);
     const length = record.RECEIVE_REFS_AT + limit * record.REF_BYTES;
     const to = beginRecord(this.#ledger.journal, length, record.RECEIVE, 0, 0, queueId, now);
     const { view } = this.#ledger.journal;
     view.setFloat64(to + record.RECEIVE_DEADLINE_AT, deadline, true);
     view.setFloat64(to + record.RECEIVE_ATTEMPT_AT, queue.fifo ? attempt : NO_ATTEMPT, true);
     const count = queue.fifo
-      ? this.#gatherFifo(queue, limit, bytesMax, now, deadline)
-      : this.#gatherStandard(queue, limit, bytesMax, now, deadline);
+      ? this.#gatherFifo(queue, limit, most, now, deadline)
+      : this.#gatherStandard(queue, limit, most, now, deadline);
     view.setUint16(to + record.COUNT_AT, count, true);
     this.#writeRefs(to + record.RECEIVE_REFS_AT, count);
     if (queue.fifo) this.#noteFifoReceive(queue, attempt, count, now);

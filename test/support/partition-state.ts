@@ -149,7 +149,15 @@ export class PartitionState {
     { bytesMax = 1_000_000, timeoutMs = -1, attempt = 0 } = {},
   ): MessageView[] | string {
     const { receiving } = this.state;
-    const count = receiving.receive(queueId, max, bytesMax, timeoutMs, attempt, now);
+    const count = receiving.receive(
+      queueId,
+      max,
+      bytesMax,
+      Number.POSITIVE_INFINITY,
+      timeoutMs,
+      attempt,
+      now,
+    );
     return count < 0 ? errorCodeOf(-count) : this.#views(count);
   }
 

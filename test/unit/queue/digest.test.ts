@@ -60,7 +60,7 @@ function history(): MemoryStorage {
     { body: 'again', groupId: 'a', deduplicationId: 'd1' },
   ]);
   void log.commit();
-  expect(state.receiving.receive(STANDARD, 1, 1e6, 30_000, 0, NOW)).toBe(1);
+  expect(state.receiving.receive(STANDARD, 1, 1e6, 1e6, 30_000, 0, NOW)).toBe(1);
   void log.commit();
   relocate(state, log, state.receiving.slots[0]!);
   void log.commit();
