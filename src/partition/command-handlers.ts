@@ -50,7 +50,7 @@ const RECEIVE_ROOM_BYTES = 64 * 1024;
 /** The room that there has to be for a command's reply. */
 function replyRoom(requests: RingReader, at: number): number {
   const count = requests.view.getUint16(at + codec.COUNT_AT, true);
-  switch (requests.buffer[at + codec.OP_AT]) {
+  switch (requests.buffer[at + codec.OP_AT]!) {
     case codec.OP_SEND:
       return codec.REPLY_HEADER_BYTES + count * codec.SEND_RESULT_BYTES;
     case codec.OP_DELETE:
