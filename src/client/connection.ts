@@ -13,6 +13,7 @@ import {
   FRAME,
   malformed,
   PENDING_REQUESTS_MAX,
+  POISONED_CLOSE_CODES,
   PROTOCOL_VERSION,
   ProtocolViolation,
   SOCKET_MESSAGE_BYTES_MAX,
@@ -204,6 +205,11 @@ export class Connection {
     }
     const error = new BrokerError('CAPSTAN_CONNECTION_LOST', `The connection was lost: ${why}.`);
     if (this.#first === undefined) this.#enter('reconnecting', error);
+    if (POISONED_CLOSE_CODES.has(code)) {
+      for (const request of this.#pending.values()) {
+        if (this.#sent.has(request)) this.#fail(request, error);
+      }
+    }
     this.#reconnectTimer = setTimeout(() => this.#dial(), this.#pauseMs());
   }
 

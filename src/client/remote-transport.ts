@@ -2,7 +2,13 @@
  * asked for. */
 
 import { BrokerError } from '../base/errors.ts';
-import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, VISIBILITY_TIMEOUT_MS_MAX } from '../base/limits.ts';
+import {
+  BATCH_BYTES_MAX,
+  BATCH_ENTRIES_MAX,
+  ENTRY_OVERHEAD_BYTES_MAX,
+  VISIBILITY_TIMEOUT_MS_MAX,
+  WAIT_MS_MAX,
+} from '../base/limits.ts';
 import { RECEIPT_BYTES, TIMED_RECEIPT_BYTES } from '../wire/delivery.ts';
 import { FRAME, HANDLES_MAX } from '../wire/frame.ts';
 import type { FrameReader } from '../wire/frame-reader.ts';
@@ -216,6 +222,7 @@ export class RemoteTransport implements Transport {
     const before = writer.length;
     try {
       for (let i = 0; i < count; i++) writeEntry(messages[i]!, attributes?.[i], writer);
+      requireBatchBytes(writer.length - before, count);
     } catch (error) {
       writer.length = before;
       this.#connection.free(bound);
@@ -446,8 +453,6 @@ export class RemoteTransport implements Transport {
   }
 }
 
-const WAIT_MS_MAX = 20_000;
-
 function requireWhole(what: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
   throw new BrokerError(
@@ -458,6 +463,14 @@ function requireWhole(what: string, value: number, min: number, max: number): vo
 
 function requireTimeout(timeoutMs: number): void {
   requireWhole('A visibility timeout', timeoutMs, 0, VISIBILITY_TIMEOUT_MS_MAX);
+}
+
+function requireBatchBytes(bytes: number, count: number): void {
+  if (bytes <= BATCH_BYTES_MAX + count * ENTRY_OVERHEAD_BYTES_MAX) return;
+  throw new BrokerError(
+    'CAPSTAN_BATCH_TOO_LARGE',
+    `A batch holds at most ${BATCH_BYTES_MAX} bytes; this one has ${bytes}.`,
+  );
 }
 
 function requireBatch(count: number): void {

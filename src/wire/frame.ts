@@ -82,6 +82,16 @@ export const CLOSE = {
 /** After these a client does not connect again by itself: it would fare no better. */
 export const FATAL_CLOSE_CODES: ReadonlySet<number> = new Set([CLOSE.UNAUTHORIZED, CLOSE.VERSION]);
 
+/** After these a client does not send again what it has sent: one of those frames was the
+ *  reason. */
+export const POISONED_CLOSE_CODES: ReadonlySet<number> = new Set([
+  1009, // A message is too big, says WebSocket.
+  CLOSE.MALFORMED,
+  CLOSE.UNEXPECTED,
+  CLOSE.TOO_LARGE,
+  CLOSE.OVER_LIMIT,
+]);
+
 // Limits of one connection; WELCOME tells those that a client must keep.
 /** One WebSocket message: a full batch, and room for small frames beside it. */
 export const SOCKET_MESSAGE_BYTES_MAX = FRAME_BYTES_MAX + 64 * 1024;

@@ -99,6 +99,7 @@ describe.each(NATIVE_TRANSPORTS)('a broker, $name', (transport) => {
 
   it('refuses what is wrong, with the same code everywhere', async () => {
     const queue = await fresh({ messageBytesMax: 1024 });
+    const wide = await fresh();
     const nowhere = broker.queue('nowhere');
     const refusals: [Promise<unknown>, string][] = [
       [nowhere.send({ body: 'x' }), 'CAPSTAN_QUEUE_DOES_NOT_EXIST'],
@@ -117,6 +118,10 @@ describe.each(NATIVE_TRANSPORTS)('a broker, $name', (transport) => {
       [queue.send({ body: 'x', attributes: { a: '' } }), 'CAPSTAN_INVALID_ARGUMENT'],
       [
         queue.sendBatch(Array.from({ length: 1001 }, () => ({ body: 'x' }))),
+        'CAPSTAN_BATCH_TOO_LARGE',
+      ],
+      [
+        wide.sendBatch(Array.from({ length: 30 }, () => ({ body: 'x'.repeat(100_000) }))),
         'CAPSTAN_BATCH_TOO_LARGE',
       ],
       [queue.receive({ max: 0 }), 'CAPSTAN_INVALID_ARGUMENT'],

@@ -179,6 +179,17 @@ describe('a connection that is lost', () => {
   });
 });
 
+describe('a frame that the server will not have', () => {
+  it('fails what was sent with it, and is not sent again', async () => {
+    const tags = { large: 'x'.repeat(300_000) };
+    const call = broker.createQueue('other', {}, tags);
+    await expect(call).rejects.toMatchObject({ code: 'CAPSTAN_CONNECTION_LOST' });
+    await expect.poll(() => broker.state).toBe('connected');
+    expect(server.links.length).toBe(2);
+    expect((await broker.queue('orders').counts()).visible).toBe(0);
+  });
+});
+
 describe('the first connection', () => {
   it('is tried until it comes about, or until the time is over', async () => {
     server.down = true;
