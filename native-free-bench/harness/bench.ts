@@ -54,8 +54,8 @@ export class Bench {
     this.#options = options;
     this.quick = options.quick;
     this.scratch = options.scratch;
-    this.warmupSeconds = options.quick ? 0.7 : 2;
-    this.seconds = options.seconds ?? (options.quick ? 1.5 : 5);
+    this.warmupSeconds = options.quick ? 0.6 : 2;
+    this.seconds = options.seconds ?? (options.quick ? 1.2 : 5);
     this.repeats = options.repeats ?? (options.quick ? 1 : 3);
     const { profileDirectory } = options;
     this.#place = {

@@ -22,10 +22,12 @@ export const load: Load<IdleParameters> = async (parameters, context) => {
     while (!over.signal.aborted) await receiver.receive(1);
   };
   const all = Promise.all(Array.from({ length: parameters.waiting }, wait));
-  all.catch(() => undefined); // Told by the race below; at the end their connections just close.
-  await Promise.race([all, sleep(1000)]);
+  // Consumers go on waiting for ever: only a failure of theirs ends the race below early.
+  const failed = all.then(() => new Promise<never>(() => undefined));
+  failed.catch(() => undefined); // At the end their connections just close.
+  await Promise.race([failed, sleep(1000)]);
   await context.begin();
-  await Promise.race([all, sleep(parameters.seconds * 1000)]);
+  await Promise.race([failed, sleep(parameters.seconds * 1000)]);
   context.end();
   over.abort();
   await driver.close();

@@ -108,8 +108,9 @@ async function shallowDrain(bench: Bench, settings: BacklogSettings): Promise<nu
   });
 }
 
-/** The rate over the last tenth of a curve against that over its first. */
-function endOverStart(curve: readonly Point[]): number {
+/** The rate over the last tenth of a curve against that over its first. The very first point has
+ *  the start of everything in it, and does not count. */
+function endOverStart([, ...curve]: readonly Point[]): number {
   const tenth = Math.max(1, Math.floor(curve.length / 10));
   const mean = (points: readonly Point[]): number =>
     points.reduce((sum, [, rate]) => sum + rate, 0) / points.length;

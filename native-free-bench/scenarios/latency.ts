@@ -13,7 +13,7 @@ const STEADY_PER_SECOND = 2_000;
 const STEADY_TARGETS_MS = { enqueue: 0.7, dequeue: 1 };
 const HALF_TARGETS_MS = { enqueue: 3, dequeue: 3 };
 const SENDERS = { websocket: 1024, http: 128 };
-const RECEIVERS = { websocket: 4, http: 16 };
+const RECEIVERS = { websocket: 16, http: 32 };
 
 interface Arrivals {
   readonly driver: RemoteDriver;
