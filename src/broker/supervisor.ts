@@ -231,6 +231,9 @@ class PartitionChild {
     if (this.#misses < (starting ? missesMax * START_PATIENCE : missesMax)) return;
     this.#misses = 0;
     this.#failure = { code: 'CAPSTAN_TIMEOUT', message: 'no heartbeat: the thread hangs' };
+    // A thread that waits for a disk ends when the disk answers; those who wait for it need not.
+    this.#options.board.setState(this.#partition, 'restarting');
+    this.#events.onGone(this.#partition, 'CAPSTAN_PARTITION_RESTARTING');
     this.#terminate();
   }
 
