@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { BrokerError } from '../../base/errors.ts';
 import { PARTITIONS_MAX } from '../../base/limits.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
-import { isMissing, NODE_STORAGE } from './storage.ts';
+import { isDiskFull, isMissing, NODE_STORAGE } from './storage.ts';
 import { writeWholeFile } from './whole-file.ts';
 
 export const FOLDER_FORMAT_VERSION = 1;
@@ -17,6 +17,9 @@ export const SECRET_BYTES = 32;
 
 const METADATA_NAME = 'capstan.json';
 const CATALOG_NAME = 'catalog';
+/** Space that is given up for the lock of a start on a full disk: more than the file takes. */
+const RESERVE_NAME = 'reserve';
+const RESERVE_BYTES = 64 * 1024;
 const PARTITION_NAME = /^partition-\d{2,}(?:\.layout-(\d+))?$/;
 
 export interface DataFolderOptions {
@@ -53,14 +56,38 @@ export interface DataFolder extends FolderMetadata {
 export function openDataFolder(path: string, options: DataFolderOptions): DataFolder {
   const folder = resolve(path);
   NODE_STORAGE.makeDirectory(folder);
-  const lock = lockFolder(folder);
+  const lock = lockThoughFull(folder);
   try {
     const metadata = readMetadata(folder) ?? makeMetadata(folder, options.partitions);
+    keepReserve(folder);
     removeOtherLayouts(folder, metadata.layout);
     return lockedFolder(folder, metadata, lock);
   } catch (error) {
     lock.giveBack();
     throw error;
+  }
+}
+
+/** A lock is a new file, and a full disk has room for none; yet whoever starts there wants to make
+ *  some, by receiving and deleting. */
+function lockThoughFull(folder: string): FolderLock {
+  try {
+    return lockFolder(folder);
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    rmSync(join(folder, RESERVE_NAME), { force: true });
+    return lockFolder(folder);
+  }
+}
+
+function keepReserve(folder: string): void {
+  const path = join(folder, RESERVE_NAME);
+  if (existsSync(path)) return;
+  try {
+    NODE_STORAGE.createZeroed(path, RESERVE_BYTES);
+  } catch (error) {
+    // What is left of the last one is what the next lock is made in.
+    if (!isDiskFull(error)) throw error;
   }
 }
 

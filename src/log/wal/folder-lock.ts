@@ -10,6 +10,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } f
 import { join } from 'node:path';
 import { BrokerError } from '../../base/errors.ts';
 import { ownIdentity, type ProcessIdentity, stateOf } from './process-identity.ts';
+import { isDiskFull } from './storage.ts';
 import { createWholeFile, isTemporary, writeWholeFile } from './whole-file.ts';
 
 const LOCK_NAME = /^lock-(\d{9})$/;
@@ -55,7 +56,12 @@ function hold(folder: string, number: number, identity: ProcessIdentity): Folder
       clearInterval(timer);
       // A folder that was taken away whole needs nothing.
       if (!existsSync(path)) return;
-      writeWholeFile(path, JSON.stringify({ ...identity, givenBack: true }));
+      try {
+        writeWholeFile(path, JSON.stringify({ ...identity, givenBack: true }));
+      } catch (error) {
+        // No room to say so. That the process has ended says it as well.
+        if (!isDiskFull(error)) throw error;
+      }
     },
   };
 }

@@ -41,6 +41,9 @@ function writeTemporary(path: string, content: string): string {
   try {
     fs.writeFileSync(fd, content);
     fs.fsyncSync(fd);
+  } catch (error) {
+    fs.rmSync(temporary, { force: true });
+    throw error;
   } finally {
     fs.closeSync(fd);
   }
