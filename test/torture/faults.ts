@@ -2,7 +2,7 @@
  * that could be whole again. */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -43,10 +43,16 @@ function clockFile(folder: string): string {
   return path.join(folder, 'clock');
 }
 
-async function jump(rig: Rig, folder: string, seconds: number): Promise<void> {
-  writeFileSync(clockFile(folder), `${seconds >= 0 ? '+' : ''}${seconds}\n`);
+/** Less than the deduplication window together, should one send be retried across two of them. */
+const FORWARD_SECONDS = 120;
+/** What is in flight stays so for as much longer. */
+const BACK_SECONDS = 5;
+
+/** The wall clock is `seconds` off from now on. A server that runs does not look at it again; one
+ *  that starts does. */
+async function restartAt(rig: Rig, folder: string, seconds: number): Promise<void> {
+  writeFileSync(clockFile(folder), `+${seconds}\n`);
   await sleep(rig.random.below(300));
-  // A server that runs does not look at the wall clock again; one that starts does.
   await rig.server.restart();
 }
 
@@ -167,7 +173,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'clock jumps',
-    how: 'the wall clock jumps an hour forward or back (libfaketime), then SIGKILL and a start',
+    how: 'the wall clock jumps forward, and back (libfaketime); SIGKILL and a start after each',
     exclusive: false,
     missing: () => (FAKETIME.some((each) => existsSync(each)) ? undefined : 'no libfaketime here'),
     needs: (folder) => {
@@ -182,9 +188,10 @@ export const FAULTS: readonly Fault[] = [
       };
     },
     inflict: async (rig, folder) => {
-      await jump(rig, folder, rig.random.below(2) === 0 ? 3600 : -3600);
+      const seconds = Number(readFileSync(clockFile(folder), 'utf8'));
+      await restartAt(rig, folder, seconds + FORWARD_SECONDS);
       await sleep(rig.random.below(500));
-      await jump(rig, folder, 0);
+      await restartAt(rig, folder, seconds + FORWARD_SECONDS - BACK_SECONDS);
     },
   },
 ];

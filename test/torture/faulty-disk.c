@@ -31,7 +31,7 @@ enum { FAIL_SYNCS, SYNC_ERRNO, FAIL_WRITES, WRITE_ERRNO, SLOW_SYNCS, SLOW_MS, SH
        SYNCS, WRITES, BYTES_LOST, NAMES_LOST, FAILED, WORDS = 16 };
 
 static volatile uint32_t *words;
-static const char *root, *grave;
+static const char *root, *grave, *slowPart;
 static size_t rootLength;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -66,6 +66,7 @@ __attribute__((constructor)) static void start(void) {
   realOpen = dlsym(RTLD_NEXT, "open64");
   root = getenv("FAULTY_DISK_ROOT");
   grave = getenv("FAULTY_DISK_GRAVE");
+  slowPart = getenv("FAULTY_DISK_SLOW");
   const char *control = getenv("FAULTY_DISK_CONTROL");
   if (!root || !grave || !control) return;
   rootLength = strlen(root);
@@ -309,7 +310,7 @@ static int syncFile(int fd, int (*real)(int)) {
     words[FAILED]++;
     failure = (int)words[SYNC_ERRNO];
   }
-  int slow = take(SLOW_SYNCS);
+  int slow = (!slowPart || strstr(path, slowPart)) && take(SLOW_SYNCS);
   leave();
   if (slow) {
     struct timespec time = {words[SLOW_MS] / 1000, (long)(words[SLOW_MS] % 1000) * 1000000};

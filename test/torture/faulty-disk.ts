@@ -37,8 +37,8 @@ export class FaultyDisk implements Disposable {
   readonly #control: number;
 
   /** `root` is the folder whose files it is for; `folder`, on the same file system and not in it,
-   *  is for its own. */
-  constructor(root: string, folder: string) {
+   *  is for its own. Only files with `slowPart` in their path become slow. */
+  constructor(root: string, folder: string, slowPart = '') {
     const library = path.join(folder, 'faulty-disk.so');
     const source = path.join(ROOT, 'test/torture/faulty-disk.c');
     const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC'];
@@ -52,6 +52,7 @@ export class FaultyDisk implements Disposable {
       LD_PRELOAD: library,
       FAULTY_DISK_ROOT: root,
       FAULTY_DISK_GRAVE: grave,
+      FAULTY_DISK_SLOW: slowPart,
       FAULTY_DISK_CONTROL: control,
     };
   }

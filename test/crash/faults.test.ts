@@ -1,0 +1,42 @@
+/* Every kind of trouble that a server can be given from outside, a few times each, while clients that
+ * are not ours use it. The long run is `npm run torture`. */
+
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { FAULTS } from '../torture/faults.ts';
+import { torture } from '../torture/tortured.ts';
+
+const TIMES = 3;
+const PRODUCERS = 2;
+const MESSAGES_PER_PRODUCER = 200;
+const TIMEOUT_MS = 300_000;
+
+const possible = FAULTS.filter(({ name, missing }) => {
+  const why = missing?.();
+  if (why !== undefined) console.log(`${name}: not tried: ${why}`);
+  return why === undefined;
+});
+
+describe.each(possible)('a server in trouble: $name', (fault) => {
+  it.each([
+    ['standard', false],
+    ['FIFO', true],
+  ])('keeps every promise of a %s queue', { timeout: TIMEOUT_MS }, async (_, fifo) => {
+    using folder = temporaryFolder();
+    const result = await torture(fault, TIMES, {
+      folder: folder.path,
+      seed: 1,
+      fifo,
+      producers: PRODUCERS,
+      consumers: fifo ? 8 : 2,
+      messagesPerProducer: MESSAGES_PER_PRODUCER,
+      groups: 200,
+      visibilityMs: 2000,
+      pauseMs: 10,
+      disk: fault.needs(folder.path).disk === true,
+    });
+    expect(result.violations).toEqual([]);
+    expect(result.sent).toBe(PRODUCERS * MESSAGES_PER_PRODUCER);
+    expect(result.deleted).toBeGreaterThan(0);
+  });
+});
