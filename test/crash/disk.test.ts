@@ -6,7 +6,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { TestServer } from '../support/server.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
 import { canMount } from '../torture/faults.ts';
 import { FaultyDisk, hasCompiler } from '../torture/faulty-disk.ts';
 
@@ -76,7 +76,7 @@ describe.runIf(hasCompiler())('a disk that does not answer', () => {
 });
 
 /** A file system of its own, in memory, of `bytes`. */
-function smallFileSystem(at: string, bytes: number): Disposable {
+function smallFileSystem(at: string, bytes: number): TemporaryFolder {
   mkdirSync(at);
   const { status, stderr } = spawnSync('mount', [
     '-t',
@@ -86,8 +86,8 @@ function smallFileSystem(at: string, bytes: number): Disposable {
     'tmpfs',
     at,
   ]);
-  if (status !== 0) throw new Error(`mount: ${stderr}`);
-  return { [Symbol.dispose]: () => void spawnSync('umount', ['--lazy', at]) };
+  if (status !== 0) throw new Error(`mount: ${String(stderr)}`);
+  return { path: at, [Symbol.dispose]: () => void spawnSync('umount', ['--lazy', at]) };
 }
 
 describe.runIf(canMount())('a disk that is full', () => {
@@ -96,8 +96,8 @@ describe.runIf(canMount())('a disk that is full', () => {
   }, async () => {
     using folder = temporaryFolder();
     const disk = path.join(folder.path, 'disk');
-    using _disk = smallFileSystem(disk, 500 * MIB);
-    const data = path.join(disk, 'data');
+    using small = smallFileSystem(disk, 500 * MIB);
+    const data = path.join(small.path, 'data');
     await using server = await TestServer.start({ data, args: ['--partitions', '1'] });
     const queue = `${server.url}/v1/queues/orders`;
     await call('PUT', queue);

@@ -1,5 +1,5 @@
-/* Every kind of trouble that a server can be given from outside, a few times each, while clients that
- * are not ours use it. The long run is `npm run torture`. */
+/* Every kind of trouble that a server can be given from outside, a few times each, while clients
+ * that are not ours use it. The long run is `npm run torture`. */
 
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../support/temporary-folder.ts';

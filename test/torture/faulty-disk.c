@@ -3,9 +3,9 @@
  *
  * What it does is asked for in a file of 32-bit words that both sides map (see faulty-disk.ts):
  * syncs and writes that fail, that are slow, that are cut short; and a power cut. For the last, the
- * bytes that a write replaces are kept until a sync of the file, and names made, changed and removed
- * until a sync of their folder. At the cut some of that is put back, which is what a disk may do
- * that was told to keep it and never told to make sure; then the process kills itself.
+ * bytes that a write replaces are kept until a sync of the file, and names made, changed and
+ * removed until a sync of their folder. At the cut some of that is put back, which is what a disk
+ * may do that was told to keep it and never told to make sure; then the process kills itself.
  *
  * One lock: a cut happens between two calls, and a sync that returned before it counts. */
 #define _GNU_SOURCE
@@ -27,8 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FAIL_SYNCS, SYNC_ERRNO, FAIL_WRITES, WRITE_ERRNO, SLOW_SYNCS, SLOW_MS, SHORT_WRITES, CUT, SEED,
-       SYNCS, WRITES, BYTES_LOST, NAMES_LOST, FAILED, WORDS = 16 };
+enum { FAIL_SYNCS, SYNC_ERRNO, FAIL_WRITES, WRITE_ERRNO, SLOW_SYNCS, SLOW_MS, SHORT_WRITES, CUT,
+       SEED, SYNCS, WRITES, BYTES_LOST, NAMES_LOST, FAILED, WORDS = 16 };
 
 static volatile uint32_t *words;
 static const char *root, *grave, *slowPart;
@@ -44,7 +44,14 @@ static int (*realTruncate)(int, off_t), (*realOpen)(const char *, int, ...);
 
 /* A write that no sync has covered: what was there before. */
 struct undo { struct undo *older; off_t at; size_t length, oldLength; char *old; };
-struct file { struct file *next; dev_t device; ino_t inode; int fd; off_t size; struct undo *newest; };
+struct file {
+  struct file *next;
+  dev_t device;
+  ino_t inode;
+  int fd;
+  off_t size;
+  struct undo *newest;
+};
 static struct file *files;
 
 /* A change of names that no sync of its folder has covered. */
