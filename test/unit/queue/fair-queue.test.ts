@@ -28,7 +28,7 @@ test("quiet tenants of a standard queue do not wait for a noisy one's backlog", 
   expect(first).toHaveLength(10);
 });
 
-test('messages that come back and new ones take turns, so that neither waits for all of the others', () => {
+test('messages that come back and new ones take turns', () => {
   const part = partition();
   part.send(
     1,
