@@ -52,7 +52,7 @@ const newMessage: fc.Arbitrary<NewMessage> = fc.record({
   group: fc.nat(3),
   deduplication: fc.option(fc.nat(6), { nil: undefined }),
   delayMs: fc.option(fc.constantFrom(0, 700, 5000), { nil: undefined, freq: 4 }),
-  padding: fc.oneof(fc.nat(20), fc.nat(2500)),
+  padding: fc.oneof(fc.nat(20), fc.nat(1500)),
 });
 
 const command: fc.Arbitrary<Command> = fc.oneof(
@@ -96,7 +96,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ do: fc.constant('define' as const), queue, variant: fc.nat(7) }),
+    arbitrary: fc.record({ do: fc.constant('define' as const), queue, variant: fc.nat(5) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('purge', 'drop'), queue }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('peek' as const), queue }) },
@@ -124,5 +124,6 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 
 export const commands: fc.Arbitrary<Command[]> = fc.array(command, {
   minLength: 1,
-  maxLength: 120,
+  maxLength: 200,
+  size: 'max',
 });

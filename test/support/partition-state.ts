@@ -22,7 +22,7 @@ import { replayRecord } from '../../src/queue/replay.ts';
 import type { FaultyStorage } from './faulty-storage.ts';
 import { rowsOf } from './state-invariants.ts';
 
-export const REGION_BYTES = 16 * 1024;
+export const REGION_BYTES = 8 * 1024;
 const DIRECTORY = '/partition';
 const STATES = { [READY]: 'ready', [DELAYED]: 'delayed', [IN_FLIGHT]: 'inFlight', [HELD]: 'held' };
 

@@ -45,12 +45,14 @@ export class ReferencePartition {
   queues = new Map<number, ReferenceQueue>();
   deduplications: Deduplication[] = [];
   attempts: Attempt[] = [];
+  nextSequence = 1;
 
   clone(): ReferencePartition {
     const copy = new ReferencePartition();
     copy.queues = structuredClone(this.queues);
     copy.deduplications = [...this.deduplications];
     copy.attempts = [...this.attempts];
+    copy.nextSequence = this.nextSequence;
     return copy;
   }
 
@@ -85,6 +87,7 @@ export class ReferencePartition {
     delayMs: number,
     now: number,
   ): void {
+    if (message.sequence !== UNKNOWN) this.nextSequence++;
     this.queue(queueId).messages.push({
       ...message,
       sentAt: now,
@@ -192,15 +195,25 @@ export class ReferencePartition {
       }
     }
     for (const [queueId, views] of actual) {
-      for (const { id, sequence } of views) {
+      for (const { id, sequence, sentAt } of views) {
         const message = this.find(queueId, id);
-        if (message?.sequence === UNKNOWN) message.sequence = sequence;
+        if (message?.sequence !== UNKNOWN) continue;
+        message.sequence = sequence;
+        // Of several moves in one turn, some may have been on disk before a crash, the others not.
+        if (sentAt <= now) message.sentAt = sentAt;
+        this.nextSequence++;
       }
     }
   }
 
   /** The first difference between this and the partition's state. */
-  difference(actual: ReadonlyMap<number, readonly MessageView[]>): string | undefined {
+  difference(
+    actual: ReadonlyMap<number, readonly MessageView[]>,
+    nextSequence: number,
+  ): string | undefined {
+    if (nextSequence !== this.nextSequence) {
+      return `the next sequence is ${nextSequence} instead of ${this.nextSequence}`;
+    }
     const ids = [...this.queues.keys()].toSorted((a, b) => a - b).join();
     const actualIds = [...actual.keys()].toSorted((a, b) => a - b).join();
     if (ids !== actualIds) return `queues ${actualIds} instead of ${ids}`;
