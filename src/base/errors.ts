@@ -207,3 +207,8 @@ export class BrokerError extends Error {
     return ERRORS[this.code].status;
   }
 }
+
+/** True for the error of a command that found no room on the disk, and has changed nothing. */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof BrokerError && error.code === 'CAPSTAN_DISK_FULL';
+}

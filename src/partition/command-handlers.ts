@@ -6,7 +6,7 @@
 
 import { decode } from '@msgpack/msgpack';
 import { assert } from '../base/assert.ts';
-import { BrokerError, ERRORS, NO_ERROR } from '../base/errors.ts';
+import { ERRORS, isDiskFull, NO_ERROR } from '../base/errors.ts';
 import { BATCH_ENTRIES_MAX, FRAME_BYTES_MAX } from '../base/limits.ts';
 import * as codec from '../command/command-codec.ts';
 import { MESSAGE_ID_BYTES } from '../command/message-entry.ts';
@@ -85,7 +85,7 @@ export function handleCommand(
     if (handle(parts, requests, at, replies, now) === NO_ROOM) return codec.REPLY_SPACE_MIN;
   } catch (error) {
     // The state claims its record before it changes anything, and a reply is claimed after that.
-    if (!(error instanceof BrokerError && error.code === 'CAPSTAN_DISK_FULL')) throw error;
+    if (!isDiskFull(error)) throw error;
     refuse(requests, at, replies, ERRORS.CAPSTAN_DISK_FULL.number);
   }
   return 0;

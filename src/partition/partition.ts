@@ -6,7 +6,7 @@
  * throws out of the turn, and the thread ends without publishing anything of it. */
 
 import { assert } from '../base/assert.ts';
-import { BrokerError } from '../base/errors.ts';
+import { isDiskFull } from '../base/errors.ts';
 import { LOG_COMMIT_BYTES_MAX, TURN_REQUESTS_BYTES_MAX } from '../base/limits.ts';
 import { type Board, forEachRouter, GAUGES, type Gauge } from '../command/board.ts';
 import * as codec from '../command/command-codec.ts';
@@ -35,9 +35,6 @@ export class RouterLink {
   }
 }
 
-/** How long deadlines that need space wait before they try again. */
-const FULL_DISK_PAUSE_MS = 100;
-
 export interface PartitionOptions {
   readonly index: number;
   readonly log: Log;
@@ -61,8 +58,6 @@ export class Partition {
   readonly #links: readonly RouterLink[];
   readonly #linkOf: (RouterLink | undefined)[] = [];
   readonly #cleaner: Cleaner;
-  /** Deadlines wait for this time: the disk was full. */
-  #tickAfter = 0;
   // Totals since the start.
   #commits = 0;
   #commitMs = 0;
@@ -84,22 +79,23 @@ export class Partition {
 
   /** One turn at time `now`. */
   turn(now: number): void {
-    this.#tick(now);
+    this.state.tick(now);
     this.#moreToDo = false;
     for (const link of this.#links) this.#drain(link, now);
-    if (this.#cleaner.step(now)) this.#moreToDo = true;
+    this.#ifThereIsSpace(() => {
+      if (this.#cleaner.step(now)) this.#moreToDo = true;
+    });
     this.#publishCounts();
     this.#commit();
     for (const link of this.#links) this.#publish(link);
   }
 
-  #tick(now: number): void {
+  /** Does what can wait; until there is space, when the disk is full. */
+  #ifThereIsSpace(work: () => void): void {
     try {
-      this.state.tick(now);
+      work();
     } catch (error) {
-      // Messages that wait for the dead-letter queue wait until there is space.
-      if (!(error instanceof BrokerError && error.code === 'CAPSTAN_DISK_FULL')) throw error;
-      this.#tickAfter = now + FULL_DISK_PAUSE_MS;
+      if (!isDiskFull(error)) throw error;
     }
   }
 
@@ -107,21 +103,25 @@ export class Partition {
   hasWork(): boolean {
     if (this.#moreToDo) return true;
     for (const link of this.#links) {
-      if (link.roomWanted === 0 && !link.end.requests.empty) return true;
-      if (link.roomWanted > 0 && link.end.replies.freeBytes >= link.roomWanted) return true;
+      if (link.roomWanted === 0) {
+        if (!link.end.requests.empty) return true;
+        continue;
+      }
+      // The wish of an earlier look may have been granted with less room than is needed.
+      link.end.replies.requestSpace();
+      if (link.end.replies.freeBytes >= link.roomWanted) return true;
     }
     return false;
   }
 
   /** How long nothing can happen but by a ring of the doorbell, at most `limitMs`. */
   idleMs(now: number, limitMs: number): number {
-    const next = Math.max(this.state.nextDeadline(), this.#tickAfter);
-    return Math.max(0, Math.min(limitMs, next - now, this.log.idleBy - now));
+    return Math.max(0, Math.min(limitMs, this.state.nextDeadline() - now, this.log.idleBy - now));
   }
 
   /** Housekeeping for quiet moments and, at least, for every heartbeat. */
   sweep(now: number): void {
-    this.state.sweep(now, SWEEP_GROUPS_MAX);
+    this.#ifThereIsSpace(() => this.state.sweep(now, SWEEP_GROUPS_MAX));
     this.log.idle(now);
     this.#publishGauges();
   }

@@ -4,6 +4,7 @@
  * Key invariant: a record is claimed before anything is changed. A claim that throws (the disk is
  * full) leaves the state as it was. */
 
+import { isDiskFull } from '../base/errors.ts';
 import * as record from './event-record.ts';
 import { beginRecord, type Journal } from './event-record.ts';
 import { GROUP_WORDS, HEAD } from './group-table.ts';
@@ -13,6 +14,8 @@ import type { Queue } from './queue.ts';
 
 /** Deadlines that are passed in one turn, at most: bounds how long a turn takes. */
 const DEADLINES_PER_TURN_MAX = 10_000;
+/** How long deadlines that need space wait before they try again. */
+const FULL_DISK_PAUSE_MS = 100;
 
 export class Ledger {
   readonly store: MessageStore;
@@ -84,12 +87,26 @@ export class Ledger {
     store.moveTo(queue, slot, target, store.nextSequence++, sentAt, source);
   }
 
-  /** Does what deadlines up to `now` bring, as far as one turn has time for it. */
+  /** Does what deadlines up to `now` bring, as far as one turn has time for it. When the disk is full,
+   *  messages that are to go to a dead-letter queue stay in flight a little longer; the others go on. */
   passDeadlines(now: number): void {
     const { heap } = this.store;
+    let full = false;
     for (let left = DEADLINES_PER_TURN_MAX; left > 0 && heap.earliest <= now; left--) {
       const exhausted = this.store.passDeadline(now);
-      if (exhausted !== 0) this.#deadLetter(this.store.queueOf(exhausted), exhausted, now);
+      if (exhausted === 0) continue;
+      full ||= !this.#tryDeadLetter(exhausted, now);
+      if (full) heap.move(exhausted, now + FULL_DISK_PAUSE_MS);
+    }
+  }
+
+  #tryDeadLetter(slot: number, now: number): boolean {
+    try {
+      this.#deadLetter(this.store.queueOf(slot), slot, now);
+      return true;
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      return false;
     }
   }
 }

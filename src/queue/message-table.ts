@@ -224,7 +224,7 @@ export class MessageTable {
     const sinceSent = Math.max(0, now - this.doubles[slot * ROW_DOUBLES + SENT_AT]!);
     const first = words[row + FIRST_RECEIVED]!;
     if (first === 0) words[row + FIRST_RECEIVED] = sinceSent + 1;
-    const seconds = first === 0 ? 0 : Math.floor((sinceSent + 1 - first) / 1000);
+    const seconds = first === 0 ? 0 : Math.max(0, Math.floor((sinceSent + 1 - first) / 1000));
     words[row + STATE] = (seconds << STATE_BITS) | IN_FLIGHT;
   }
 

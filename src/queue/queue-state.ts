@@ -2,7 +2,7 @@
  * the store, written as a record, and done to the store; time comes in as `now`. Owned by the
  * partition's thread. */
 
-import { ERRORS } from '../base/errors.ts';
+import { ERRORS, isDiskFull } from '../base/errors.ts';
 import { BATCH_ENTRIES_MAX } from '../base/limits.ts';
 import type { QueueSettings } from '../command/queue-definition.ts';
 import * as record from './event-record.ts';
@@ -81,9 +81,15 @@ export class QueueState {
     this.#ledger.syncNeeded = true;
   }
 
-  /** Drops the queues that only the log knew: they were deleted while the partition did not run. */
-  dropUnknownQueues(now: number): void {
-    for (const queue of [...this.store.queues()]) if (!queue.defined) this.drop(queue.queueId, now);
+  /** Drops the queues that only the log knew: they were deleted while the partition did not run. With
+   *  a full disk they stay until the next start; nobody can see them. */
+  #dropUnknownQueues(now: number): void {
+    const unknown = [...this.store.queues()].filter(({ defined }) => !defined);
+    try {
+      for (const { queueId } of unknown) this.drop(queueId, now);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
   }
 
   /** Moves up to `max` visible messages of a dead-letter queue: to `destinationId`, or with 0 each
@@ -189,7 +195,7 @@ export class QueueState {
   /** Ends a replay: the state is what the log says, and from here on time goes on. */
   recovered(now: number): void {
     this.table.rebuildFreeList();
-    this.dropUnknownQueues(now);
+    this.#dropUnknownQueues(now);
     this.store.dig(Number.POSITIVE_INFINITY);
     while (this.store.heap.earliest <= now) this.#ledger.passDeadlines(now);
   }

@@ -243,10 +243,13 @@ export class PartitionRun {
     }
     if (room <= 0) {
       const refused = settings.fifo ? ids.length === 0 : received === 'CAPSTAN_OVER_LIMIT';
-      expectThat(refused, () => `a full queue gave ${String(received)}`);
+      expectThat(refused, () => `a full queue gave ${JSON.stringify(received)}`);
       return;
     }
-    expectThat(typeof received !== 'string', () => `a receive was refused: ${String(received)}`);
+    expectThat(
+      typeof received !== 'string',
+      () => `a receive was refused: ${JSON.stringify(received)}`,
+    );
     this.#checkReceived(queueId, received as MessageView[], Math.min(max, room), bytesMax);
     const taken = ids.map((id) => this.#reference.find(queueId, id)!);
     for (const message of taken) this.#reference.deliver(message, now, deadline);

@@ -1,0 +1,6 @@
+import { expect, test } from 'vitest';
+import { firstFailure } from './seeds.ts';
+
+test('what clients see of partitions that crash, and of disks that fail, keeps every promise', () => {
+  expect(firstFailure(1, 200)).toBeUndefined();
+});

@@ -1,0 +1,123 @@
+/* What a simulation acts on: the real partitions on faulty disks, and the rings to them, all on one
+ * thread and one simulated clock. */
+
+import { RING_BYTES } from '../../src/base/limits.ts';
+import { allocateBoard, Board } from '../../src/command/board.ts';
+import type { QueueSettings } from '../../src/command/queue-definition.ts';
+import { openWal } from '../../src/log/wal/wal.ts';
+import { Partition, RouterLink } from '../../src/partition/partition.ts';
+import { MessageStore } from '../../src/queue/message-store.ts';
+import { QueueState } from '../../src/queue/queue-state.ts';
+import { replayRecord } from '../../src/queue/replay.ts';
+import { allocateDoorbell, Doorbell } from '../../src/ring/doorbell.ts';
+import { allocateDuplex, DuplexClientEnd, DuplexServerEnd } from '../../src/ring/duplex.ts';
+import { FaultyStorage, ProcessDied } from '../support/faulty-storage.ts';
+import type { SeededRandom } from '../support/seeded-random.ts';
+
+export const SEGMENT_BYTES = 8192;
+const BOARD_ROWS = 64;
+
+/** A partition's actor, its disk, and the clients' ends of its rings. */
+export class SimulatedPartition {
+  readonly index: number;
+  readonly storage: FaultyStorage;
+  /** Undefined while it is down. */
+  actor: Partition | undefined;
+  state: QueueState | undefined;
+  ends: DuplexClientEnd[] = [];
+  readonly #world: World;
+
+  constructor(index: number, world: World) {
+    this.index = index;
+    this.#world = world;
+    this.storage = new FaultyStorage({ seed: world.random.word() });
+  }
+
+  /** Recovers from the disk, with rings that are empty. False: it died while it did. */
+  start(): boolean {
+    const { board, random, queues, clients } = this.#world;
+    board.clearPartition(this.index);
+    const store = new MessageStore(SEGMENT_BYTES);
+    for (const settings of queues.values()) store.define(settings);
+    try {
+      const { log } = openWal(
+        {
+          directory: `/partition-${this.index}`,
+          segmentBytes: SEGMENT_BYTES,
+          windowBytes: SEGMENT_BYTES,
+          durability: { mode: 'fsync' },
+          storage: this.storage,
+          clock: () => this.#world.now,
+          randomWord: () => random.word(),
+        },
+        (buffer, view, offset, _length, position) =>
+          replayRecord(store, buffer, view, offset, position),
+      );
+      const state = new QueueState(store, log);
+      state.recovered(this.#world.now);
+      const ends: DuplexClientEnd[] = [];
+      const links = Array.from({ length: clients }, (_, router) => {
+        const memory = allocateDuplex(RING_BYTES);
+        ends.push(new DuplexClientEnd(memory));
+        return new RouterLink(
+          router,
+          new DuplexServerEnd(memory),
+          new Doorbell(allocateDoorbell()),
+        );
+      });
+      const { index } = this;
+      this.actor = new Partition({ index, log, state, board, links, faults: false });
+      this.state = state;
+      this.ends = ends;
+      return true;
+    } catch (error) {
+      if (!isDeath(error) && !isDiskError(error)) throw error;
+      return false;
+    }
+  }
+
+  /** Runs `work` on the actor. False: it died of it, and is down. */
+  act(work: (actor: Partition) => void): boolean {
+    if (this.actor === undefined) return false;
+    try {
+      work(this.actor);
+      return true;
+    } catch (error) {
+      if (!isDeath(error)) throw error;
+      this.actor = undefined;
+      return false;
+    }
+  }
+
+  down(): void {
+    this.actor = undefined;
+    this.state = undefined;
+    this.ends = [];
+  }
+}
+
+/** What the disk does to a partition; anything else that one throws is a defect. */
+function isDeath(error: unknown): boolean {
+  if (error instanceof ProcessDied) return true;
+  return error instanceof Error && 'code' in error && error.code === 'CAPSTAN_LOG_WRITE_FAILED';
+}
+
+/** While it recovers, the disk's own errors come through. */
+function isDiskError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EIO';
+}
+
+export class World {
+  now = 1_700_000_000_000;
+  readonly random: SeededRandom;
+  readonly clients: number;
+  readonly board = new Board(allocateBoard(4, BOARD_ROWS));
+  readonly queues = new Map<number, QueueSettings>();
+  readonly partitions: SimulatedPartition[];
+
+  constructor(random: SeededRandom, partitions: number, clients: number) {
+    this.random = random;
+    this.clients = clients;
+    this.partitions = Array.from({ length: partitions }, (_, i) => new SimulatedPartition(i, this));
+  }
+}
