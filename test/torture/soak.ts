@@ -1,5 +1,6 @@
 /* `npm run soak -- --minutes 30`: a mixed load over plain HTTP, with the server's memory,
- * descriptors, disk and latencies sampled and drawn to an SVG. Flat lines are the bar. Needs Linux. */
+ * descriptors, disk and latencies sampled and drawn to an SVG. Flat lines are the bar. Needs
+ * Linux. */
 
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
