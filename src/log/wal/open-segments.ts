@@ -62,9 +62,9 @@ function readHeader(storage: Storage, directory: string, index: number): Segment
 /** The segment size of the log in `directory`; undefined when it has no segment yet. A log that is
  *  damaged says so when it is opened. */
 export function storedSegmentBytes(storage: Storage, directory: string): number | undefined {
-  const newest = listLog(storage, directory).segments.at(-1);
-  if (newest === undefined) return undefined;
   try {
+    const newest = listLog(storage, directory).segments.at(-1);
+    if (newest === undefined) return undefined;
     return openSegments(storage, directory, newest)[0]?.header.segmentBytes;
   } catch (error) {
     if (isMissing(error) || error instanceof BrokerError) return undefined;
