@@ -197,11 +197,25 @@ export class Router implements NativeService {
 
   // Messages.
 
-  async send(queue: QueueDefinition, messages: readonly OutgoingMessage[]): Promise<SendOutcome[]> {
-    return this.#sender.send(queue, messages);
+  // The calls of the hot path are not async functions: those would make three promises of one.
+
+  send(queue: QueueDefinition, messages: readonly OutgoingMessage[]): Promise<SendOutcome[]> {
+    try {
+      return this.#sender.send(queue, messages);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
-  async receive(queue: QueueDefinition, options: ReceiveOptions): Promise<Delivered[]> {
+  receive(queue: QueueDefinition, options: ReceiveOptions): Promise<Delivered[]> {
+    try {
+      return this.#receive(queue, options);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  #receive(queue: QueueDefinition, options: ReceiveOptions): Promise<Delivered[]> {
     const { max, attemptId } = options;
     const waitMs = options.waitMs ?? queue.attributes.receiveWaitMs;
     const timeoutMs = options.visibilityTimeoutMs ?? codec.TIMEOUT_OF_QUEUE;
@@ -274,12 +288,16 @@ export class Router implements NativeService {
     return this.#nameOf(queueId);
   }
 
-  async delete(
+  delete(
     queue: QueueDefinition,
     receipts: readonly ReceiptSource[],
   ): Promise<(ErrorCode | undefined)[]> {
-    requireRange('receipts', receipts.length, 0, BATCH_ENTRIES_MAX);
-    return this.#receiptBatches.send(codec.OP_DELETE, queue.queueId, receipts, undefined);
+    try {
+      requireRange('receipts', receipts.length, 0, BATCH_ENTRIES_MAX);
+      return this.#receiptBatches.send(codec.OP_DELETE, queue.queueId, receipts, undefined);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   async changeVisibility(
@@ -448,6 +466,10 @@ export class Router implements NativeService {
   cancelMoveTask(taskId: string): Promise<MoveTask> {
     return this.#catalog.cancelMoveTask(taskId);
   }
+}
+
+function rejected<T>(error: unknown): Promise<T> {
+  return Promise.reject(error instanceof Error ? error : new Error(String(error)));
 }
 
 function requireRange(what: string, value: number, min: number, max: number): void {
