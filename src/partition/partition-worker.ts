@@ -64,6 +64,8 @@ function recover(): Partition {
   );
   const { partition: index, faults } = start;
   const partition = new Partition({ index, log, state, board, links, faults });
+  // What it holds is on the board before anybody hears that it runs.
+  partition.turn(clock());
   const recoveryMs = performance.now() - began;
   const messages = state.table.count;
   post({ kind: 'running', recoveryMs, messages, remark: report.remark });
