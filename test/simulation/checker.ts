@@ -52,6 +52,9 @@ export class Checker {
   readonly #powerCuts: number[] = [];
   /** Purges and moves under way: they may come before or after what is sent meanwhile. */
   readonly #sweeping = new Set<Asked>();
+  /** Of visibility changes under way: sequences whose receipts were known to be of an earlier delivery
+   *  than the latest. */
+  readonly #stale = new WeakMap<Asked, ReadonlySet<number>>();
   draining = false;
 
   constructor(queues: ReadonlyMap<number, QueueSettings>) {
@@ -69,6 +72,7 @@ export class Checker {
     } else if (request.op === 'delete') {
       for (const message of this.#named(request, partition)) message.mayBeGone = true;
     } else if (request.op === 'change') {
+      this.#stale.set(asked, this.#staleSequences(request.receipts, partition));
       for (const message of this.#named(request, partition)) {
         message.heldUntil = Math.min(message.heldUntil, now + request.timeoutMs);
       }
@@ -77,6 +81,18 @@ export class Checker {
     } else {
       for (const message of this.#in(request.queueId, partition)) message.mayHaveMoved = true;
     }
+  }
+
+  #staleSequences(receipts: readonly Receipt[], partition: number): Set<number> {
+    const stale = receipts.filter(({ sequence, delivery }) =>
+      [...this.messages.values()].some(
+        (message) =>
+          message.partition === partition &&
+          message.sequence === sequence &&
+          message.count > delivery,
+      ),
+    );
+    return new Set(stale.map(({ sequence }) => sequence));
   }
 
   #countUnseen(queueId: number, by: number): void {
@@ -337,6 +353,11 @@ export class Checker {
       if (reply.results[i] !== undefined) return;
       const [message] = this.#named({ ...request, receipts: [receipt] }, asked.partition);
       if (message === undefined) return;
+      const cut = (this.#powerCuts[message.partition] ?? 0) > message.powerCuts;
+      const stale = !cut && this.#stale.get(asked)?.has(receipt.sequence) === true;
+      const alone =
+        request.receipts.filter((each) => each.sequence === receipt.sequence).length === 1;
+      this.#expect(!stale || !alone, `${message.id}: an old receipt changed a later delivery`);
       if (receipt.delivery === message.count) message.heldUntil = asked.now + request.timeoutMs;
     });
   }

@@ -1,23 +1,36 @@
 /* `npm run simulate -- --seeds 10000 [--first 1]`: prints the first seed that fails, and how to run it
- * again. */
+ * again. With `--mutations`, breaks the code on purpose and tells how many seeds it takes to notice. */
 
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { runMutations } from './mutations.ts';
 import { firstFailure } from './seeds.ts';
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string', default: '1000' }, first: { type: 'string', default: '1' } },
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    first: { type: 'string', default: '1' },
+    mutations: { type: 'boolean', default: false },
+  },
 });
-const first = Number(values.first);
-const count = Number(values.seeds);
-const began = performance.now();
-const failure = firstFailure(first, count);
-const seconds = (performance.now() - began) / 1000;
-if (failure === undefined) {
-  const perMinute = Math.round((count / seconds) * 60);
-  console.log(`${count} seeds, no failure, ${seconds.toFixed(1)} s (${perMinute} a minute)`);
-} else {
+
+function simulate(first: number, count: number): boolean {
+  const began = performance.now();
+  const failure = firstFailure(first, count);
+  const seconds = (performance.now() - began) / 1000;
+  if (failure === undefined) {
+    const perMinute = Math.round((count / seconds) * 60);
+    console.log(`${count} seeds, no failure, ${seconds.toFixed(1)} s (${perMinute} a minute)`);
+    return true;
+  }
   console.error(failure.error);
   console.error(`seed ${failure.seed} failed, after ${failure.seed - first} that did not. Again:`);
   console.error(`  ${failure.replay}`);
-  process.exitCode = 1;
+  return false;
 }
+
+const seeds = Number(values.seeds);
+const sound = values.mutations
+  ? runMutations(fileURLToPath(new URL('../../', import.meta.url)), seeds)
+  : simulate(Number(values.first), seeds);
+if (!sound) process.exitCode = 1;

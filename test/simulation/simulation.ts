@@ -36,6 +36,8 @@ export class Simulation {
   readonly #clients: Client[];
   /** How often things go wrong: of one seed, never; of another, all the time. */
   readonly #crashOneIn: number;
+  /** Of some seeds: clients keep their queues short, so that the log's regions are given back. */
+  readonly #tidy: boolean;
   #step = 0;
   #nextId = 1;
   #nextCorrelation = 1;
@@ -49,6 +51,7 @@ export class Simulation {
       asked: new Map<number, Asked>(),
       receipts: [],
     }));
+    this.#tidy = random.oneIn(3);
     this.#crashOneIn = [0, 40, 15, 8][random.below(4)]!;
     this.#world = new World(random, partitions, this.#clients.length);
     this.#checker = new Checker(this.#world.queues);
@@ -77,7 +80,9 @@ export class Simulation {
     else if (roll < 60) this.#turn(this.#pick(this.#world.partitions));
     else if (roll < 85) this.#listen(this.#pick(this.#clients), this.#pick(this.#world.partitions));
     else if (roll < 93)
-      this.#world.now += this.#random.oneIn(4) ? 31_000 : this.#random.below(1500);
+      this.#world.now += this.#random.oneIn(this.#tidy ? 16 : 4)
+        ? 31_000
+        : this.#random.below(1500);
     else if (this.#crashOneIn > 0 && this.#random.oneIn(Math.ceil(this.#crashOneIn / 5)))
       this.#harm();
     else if (roll === 99) this.#sweep(this.#pick(this.#world.partitions));
@@ -165,7 +170,8 @@ export class Simulation {
     }
     if (roll < 65) {
       const timeoutMs = this.#pick([-1, 0, 500, 5000, 20_000]);
-      return { op: 'receive', queueId, max: 1 + this.#random.below(5), timeoutMs };
+      const max = 1 + this.#random.below(this.#tidy ? 20 : 5);
+      return { op: 'receive', queueId, max, timeoutMs };
     }
     if (roll < 97) return this.#receiptRequest(client, partition, roll < 85);
     if (roll < 98) return { op: 'purge', queueId };
@@ -177,7 +183,7 @@ export class Simulation {
     return Array.from({ length: 1 + this.#random.below(4) }, () => ({
       id: this.#nextId++,
       groupId: fifo || this.#random.oneIn(3) ? `g${this.#random.below(3)}` : undefined,
-      deduplicationId: fifo && this.#random.oneIn(3) ? `d${this.#random.below(8)}` : undefined,
+      deduplicationId: fifo && this.#random.oneIn(2) ? `d${this.#random.below(8)}` : undefined,
       delayMs: !fifo && this.#random.oneIn(5) ? this.#random.below(4000) : undefined,
       padding: this.#random.oneIn(3) ? this.#random.below(1200) : this.#random.below(30),
     }));
@@ -189,8 +195,8 @@ export class Simulation {
     const { queueId } = this.#pick(known);
     const receipts = known
       .filter((receipt) => receipt.queueId === queueId)
-      .filter(() => this.#random.oneIn(2))
-      .slice(-5);
+      .filter(() => this.#tidy || this.#random.oneIn(2))
+      .slice(this.#tidy ? -40 : -5);
     if (receipts.length === 0) return undefined;
     if (forDelete) return { op: 'delete', queueId, receipts };
     return { op: 'change', queueId, receipts, timeoutMs: this.#pick([0, 300, 15_000]) };

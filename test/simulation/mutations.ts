@@ -1,0 +1,92 @@
+/* Whether the simulation would notice: a copy of the compiled code is broken on purpose, in one place
+ * at a time, and the first seed that fails is looked for. */
+
+import { spawnSync } from 'node:child_process';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+interface Mutation {
+  readonly name: string;
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'the log skips every sync',
+    file: 'log/wal/wal.js',
+    from: 'this.#file.sync();',
+    to: '',
+  },
+  {
+    name: 'replies leave without a commit',
+    file: 'partition/partition.js',
+    from: 'this.#commit();',
+    to: '',
+  },
+  {
+    name: 'a replay drops the records of deletes',
+    file: 'queue/replay.js',
+    from: '    replayDelete,',
+    to: '    () => {},',
+  },
+  {
+    name: 'a replay drops the records of receives',
+    file: 'queue/replay.js',
+    from: '    replayReceive,',
+    to: '    () => {},',
+  },
+  {
+    name: 'a message that comes back goes to the end of its group',
+    file: 'queue/group-table.js',
+    from: 'if (tail === 0 ||',
+    to: 'if (true ||',
+  },
+  {
+    name: 'a receipt is good for every later delivery',
+    file: 'queue/receipt-changes.js',
+    from: ' && this.#ledger.table.delivery(slot) === delivery',
+    to: '',
+  },
+  {
+    name: 'deduplication ids go with their region of the log',
+    file: 'queue/relocation.js',
+    from: 'indexes.push(index)',
+    to: 'index',
+  },
+  {
+    name: 'a dead letter is one receive early',
+    file: 'queue/message-store.js',
+    from: 'this.table.receiveCount(slot) < maxReceiveCount',
+    to: 'this.table.receiveCount(slot) < maxReceiveCount - 1',
+  },
+];
+
+/** Runs up to `seeds` seeds against each mutation. `built` is where the compiled code is. True when
+ *  every one of them was caught. */
+export function runMutations(built: string, seeds: number): boolean {
+  const copy = join(built, 'mutant');
+  let caught = 0;
+  for (const { name, file, from, to } of MUTATIONS) {
+    rmSync(copy, { recursive: true, force: true });
+    for (const part of ['src', 'test']) {
+      cpSync(join(built, part), join(copy, part), { recursive: true });
+    }
+    const path = join(copy, 'src', file);
+    const code = readFileSync(path, 'utf8');
+    if (!code.includes(from)) throw new Error(`${file} has no ${JSON.stringify(from)} any more`);
+    writeFileSync(path, code.replace(from, to));
+    const run = join(copy, 'test/simulation/run.js');
+    const { stderr } = spawnSync(process.execPath, [run, '--seeds', String(seeds)], {
+      encoding: 'utf8',
+      timeout: 600_000,
+    });
+    const needed = /seed (\d+) failed/.exec(stderr)?.[1];
+    const what = /Violation: .*|Error: .*/.exec(stderr)?.[0] ?? 'nothing';
+    if (needed !== undefined) caught++;
+    console.log(`${name}: ${needed === undefined ? 'NOT CAUGHT' : `seed ${needed}`} (${what})`);
+  }
+  rmSync(copy, { recursive: true, force: true });
+  return caught === MUTATIONS.length;
+}
