@@ -32,6 +32,7 @@ export interface RigOptions {
 }
 
 const DRAIN_PATIENCE_MS = 120_000;
+const DRAIN_PATIENCE_MS_PER_MESSAGE = 20;
 const HEALTH_PATIENCE_MS = 60_000;
 
 export class Rig implements AsyncDisposable {
@@ -152,7 +153,9 @@ export class Rig implements AsyncDisposable {
   async finish(promises: Omit<Promises, 'drained' | 'fifo'>): Promise<Verdict> {
     await this.healthy();
     await Promise.all(this.#producers);
-    await untilEmpty(this.#client, this.#queueUrl, DRAIN_PATIENCE_MS);
+    const { producers, messagesPerProducer } = this.#options;
+    const perMessage = producers * messagesPerProducer * DRAIN_PATIENCE_MS_PER_MESSAGE;
+    await untilEmpty(this.#client, this.#queueUrl, DRAIN_PATIENCE_MS + perMessage);
     this.#stop.abort();
     const unexplained = (await Promise.all(this.#consumers)).flat();
     const { fifo } = this.#options;

@@ -25,6 +25,7 @@ interface Row {
   sent: number;
   redelivered: number;
   violations: number;
+  bytesLost: number;
 }
 
 const until = performance.now() + Number(values.minutes) * 60_000;
@@ -67,13 +68,21 @@ function kind(fifo: boolean): string {
 
 function note(fault: Fault, fifo: boolean, result: Tortured): void {
   const name = `${fault.name} (${kind(fifo)})`;
-  const row = rows.get(name) ?? { times: 0, runs: 0, sent: 0, redelivered: 0, violations: 0 };
+  const row = rows.get(name) ?? {
+    times: 0,
+    runs: 0,
+    sent: 0,
+    redelivered: 0,
+    violations: 0,
+    bytesLost: 0,
+  };
   rows.set(name, row);
   row.times += result.times;
   row.runs++;
   row.sent += result.sent;
   row.redelivered += result.redelivered;
   row.violations += result.violations.length;
+  row.bytesLost += result.bytesLost;
 }
 
 function fail(
@@ -112,11 +121,12 @@ do {
 } while (performance.now() < until);
 
 console.log(
-  '| fault | times | messages acknowledged | redelivered | lost, back, or out of order |',
+  '| fault | times | acknowledged | redelivered | unsynced bytes dropped | promises broken |',
 );
-console.log('| --- | --- | --- | --- | --- |');
+console.log('| --- | --- | --- | --- | --- | --- |');
 for (const [name, row] of rows) {
-  const { times, sent, redelivered, violations } = row;
-  console.log(`| ${name} | ${times} | ${sent} | ${redelivered} | ${violations} |`);
+  const { times, sent, redelivered, bytesLost, violations } = row;
+  const cells = [name, times, sent, redelivered, bytesLost, violations];
+  console.log(`| ${cells.join(' | ')} |`);
 }
 process.exitCode = failures === 0 ? 0 : 1;

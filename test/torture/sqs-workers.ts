@@ -38,6 +38,8 @@ export interface ProducerOptions extends WorkerOptions {
 
 const BATCH = 10;
 const RETRY_MS = 20;
+/** Between receives: consumers that keep up leave nothing in the queue that could be lost. */
+const CONSUMER_PAUSE_MS = 200;
 
 /** Runs until its messages are acknowledged, all of them, or until `signal`. */
 export async function produce(options: ProducerOptions): Promise<void> {
@@ -134,6 +136,7 @@ export async function consumeByLibrary(options: WorkerOptions): Promise<string[]
     sqs: client,
     batchSize: BATCH,
     waitTimeSeconds: 1,
+    pollingWaitTimeMs: CONSUMER_PAUSE_MS,
     // A server that is being restarted looks like credentials to it that are wrong.
     authenticationErrorTimeout: 100,
     messageSystemAttributeNames: ['ApproximateReceiveCount'],
@@ -196,8 +199,8 @@ async function oneLife(
     const asked = machineMs();
     const messages = await trying(async () => (await client.send(receive)).Messages ?? []);
     if (messages.length === 0) continue;
+    await sleep(random.below(2 * CONSUMER_PAUSE_MS));
     if (random.oneIn(crashOneIn)) return;
-    if (random.oneIn(3)) await sleep(random.below(20));
     // Some at a time: a crash may come in between.
     const handled = messages.slice(0, 1 + random.below(messages.length));
     await deleteInTime(client, queueUrl, handled, asked + visibilityMs / 2);
