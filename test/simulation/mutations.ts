@@ -50,12 +50,6 @@ const MUTATIONS: readonly Mutation[] = [
     to: '',
   },
   {
-    name: 'deduplication ids go with their region of the log',
-    file: 'queue/relocation.js',
-    from: 'indexes.push(index)',
-    to: 'index',
-  },
-  {
     name: 'a dead letter is one receive early',
     file: 'queue/message-store.js',
     from: 'this.table.receiveCount(slot) < maxReceiveCount',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Hash128 } from '../../../src/base/hash.ts';
 import { FaultyStorage } from '../../support/faulty-storage.ts';
-import { PartitionState, settingsOf } from '../../support/partition-state.ts';
+import { type MessageView, PartitionState, settingsOf } from '../../support/partition-state.ts';
 
 /** Two ids whose hashes agree in their first 32 bits, which chance brings in a queue of 100,000
  *  groups. */
@@ -43,4 +43,23 @@ test('where a group ends and an id begins makes a difference', () => {
     1000,
   );
   expect(results.map(({ duplicate }) => duplicate)).toEqual([false, false]);
+});
+
+test('an id outlives the region of the log that its message was in, and a restart', () => {
+  const queues = [settingsOf(1, { fifo: true }), settingsOf(2)];
+  const storage = new FaultyStorage();
+  const part = new PartitionState(storage, queues, 1000);
+  const message = { groupId: 'g', deduplicationId: 'same' };
+  part.send(1, [{ id: 1, ...message }], 1000);
+  part.delete(1, part.receive(1, 1, 1000) as MessageView[], 1000);
+  for (let id = 2; part.log.currentRegion < 2; id++) part.send(2, [{ id, padding: 900 }], 1000);
+  part.state.purge(2, 1000);
+  part.state.tick(1000);
+  part.endTurn();
+  while (part.cleaner.step(1000));
+  expect(part.log.firstRegion).toBeGreaterThan(0);
+  storage.cutPower();
+  part.recover(queues, 2000);
+  const [again] = part.send(1, [{ id: 100, ...message }], 2000);
+  expect(again).toMatchObject({ duplicate: true, sequence: 1 });
 });
