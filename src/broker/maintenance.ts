@@ -9,6 +9,7 @@
 import { Piscina } from 'piscina';
 import { BrokerError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { workerArguments } from '../base/worker-arguments.ts';
 import type { DigestTask } from '../log/wal/digest.ts';
 import type { ScrubResult, ScrubTask } from '../log/wal/maintenance-worker.ts';
 import type { Damage } from '../log/wal/segment.ts';
@@ -174,7 +175,12 @@ export class Maintenance {
     if (task === undefined) return;
     task.onStart();
     const { worker, name } = task;
-    this.#pool ??= new Piscina({ minThreads: 0, maxThreads: 1, idleTimeout: THREAD_IDLE_MS });
+    this.#pool ??= new Piscina({
+      minThreads: 0,
+      maxThreads: 1,
+      idleTimeout: THREAD_IDLE_MS,
+      execArgv: workerArguments(),
+    });
     this.#running = this.#pool
       .run(task.argument, { filename: worker.href, name })
       .then(task.resolve, task.reject)

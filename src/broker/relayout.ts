@@ -9,6 +9,7 @@ import { rmSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { BrokerError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { workerArguments } from '../base/worker-arguments.ts';
 import type { Definitions } from '../catalog/definitions.ts';
 import { settingsOf } from '../catalog/queue-settings.ts';
 import type { LogSettings } from '../command/thread-protocol.ts';
@@ -39,6 +40,7 @@ export async function relayoutFolder(
   const queues = [...definitions.all()];
   const worker = new Worker(WORKER_URL, {
     name: 'repartition',
+    execArgv: workerArguments(),
     workerData: {
       from: from.map(logIn),
       to: to.map(logIn),

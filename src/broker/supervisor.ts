@@ -14,6 +14,7 @@ import {
   RING_BYTES,
 } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
+import { workerArguments } from '../base/worker-arguments.ts';
 import type { Board, BoardDescriptor } from '../command/board.ts';
 import type { QueueSettings } from '../command/queue-definition.ts';
 import type {
@@ -141,7 +142,11 @@ class PartitionChild {
     };
     this.#misses = 0;
     this.#failure = undefined;
-    const worker = new Worker(WORKER_URL, { workerData, name: `partition-${this.#partition}` });
+    const worker = new Worker(WORKER_URL, {
+      workerData,
+      name: `partition-${this.#partition}`,
+      execArgv: workerArguments(),
+    });
     this.#worker = worker;
     worker.on('message', (message: PartitionMessage) => this.#onMessage(message, links));
     worker.on('error', (error) => {

@@ -26,7 +26,11 @@ import { Partition, RouterLink } from './partition.ts';
 const RECORDS_PER_BEAT = 1024;
 
 const start = workerData as PartitionStart;
-const clock = steadyClock(start.clock);
+const steady = steadyClock(start.clock);
+/** Time in this partition never goes back, not across a restart either: deadlines are times in its
+ *  log. Where the machine's clock was set back meanwhile, the partition's is ahead of it. */
+let aheadMs = 0;
+const clock = () => steady() + aheadMs;
 const board = new Board(start.board);
 const doorbell = new Doorbell(start.doorbell);
 
@@ -56,6 +60,7 @@ function recover(): Partition {
     },
   );
   assert(log.regionBytes === segmentBytes, 'regions are those that messages were counted by');
+  aheadMs = Math.max(0, store.newestRecordAt - steady());
   const state = new QueueState(store, log);
   state.recovered(clock());
   const links = start.links.map(

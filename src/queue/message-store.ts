@@ -57,6 +57,8 @@ export class MessageStore {
   readonly regions: LiveRegions;
   readonly #regionBytes: number;
   nextSequence = 1;
+  /** The newest time that a record of the log says; 0: none. */
+  newestRecordAt = 0;
   /** Queues whose counts changed since they were last published. */
   readonly touched: Queue[] = [];
   /** By the index in message rows. */

@@ -47,6 +47,8 @@ export function replayRecord(
 ): void {
   const replay = REPLAYS[buffer[at + record.KIND_AT]!];
   assert(replay !== undefined, 'the log holds records of kinds that this version knows');
+  const time = view.getFloat64(at + record.TIME_AT, true);
+  if (time > store.newestRecordAt) store.newestRecordAt = time;
   replay(store, buffer, view, at, position);
 }
 
