@@ -13,7 +13,7 @@ import { sqsClient } from '../torture/sqs-clients.ts';
 const ROUNDS = 3;
 const GROUPS = 20;
 
-it('a send repeated after kill -9 is answered with the first message, and stores nothing', async () => {
+it('a send repeated after kill -9 is answered with the first, and stores nothing', async () => {
   await using server = await TestServer.start({ args: ['--partitions', '2', '--doors', '1'] });
   const client = sqsClient(server.url);
   const { QueueUrl } = await client.send(

@@ -14,7 +14,7 @@ if (isMainThread) {
     const broker = await prepare.call(Broker, {
       ...options,
       faults: true,
-      heartbeatTimeoutMs: 1500,
+      heartbeatTimeoutMs: 3000,
     });
     watch(broker);
     return broker;
