@@ -12,4 +12,4 @@ test('whatever is asked, and wherever it crashes, the state is what the referenc
     // Smaller counterexamples take minutes: leave `endOnFailure` out to look for one.
     { numRuns: Number(process.env['CAPSTAN_MODEL_RUNS'] ?? 60), endOnFailure: true },
   );
-});
+}, 300_000);

@@ -77,7 +77,7 @@ export function runMutations(built: string, seeds: number): boolean {
       timeout: 600_000,
     });
     const needed = /seed (\d+) failed/.exec(stderr)?.[1];
-    const what = /Violation: .*|Error: .*/.exec(stderr)?.[0] ?? 'nothing';
+    const what = /^\w+(?: \[\w+\])?: .*/m.exec(stderr)?.[0] ?? 'nothing';
     if (needed !== undefined) caught++;
     console.log(`${name}: ${needed === undefined ? 'NOT CAUGHT' : `seed ${needed}`} (${what})`);
   }
