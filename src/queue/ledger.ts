@@ -87,8 +87,9 @@ export class Ledger {
     store.moveTo(queue, slot, target, store.nextSequence++, sentAt, source);
   }
 
-  /** Does what deadlines up to `now` bring, as far as one turn has time for it. When the disk is full,
-   *  messages that are to go to a dead-letter queue stay in flight a little longer; the others go on. */
+  /** Does what deadlines up to `now` bring, as far as one turn has time for it. When the disk is
+   *  full, messages that are to go to a dead-letter queue stay in flight a little longer; the
+   *  others go on. */
   passDeadlines(now: number): void {
     const { heap } = this.store;
     let full = false;

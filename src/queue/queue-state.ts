@@ -81,8 +81,8 @@ export class QueueState {
     this.#ledger.syncNeeded = true;
   }
 
-  /** Drops the queues that only the log knew: they were deleted while the partition did not run. With
-   *  a full disk they stay until the next start; nobody can see them. */
+  /** Drops the queues that only the log knew: they were deleted while the partition did not run.
+   *  With a full disk they stay until the next start; nobody can see them. */
   #dropUnknownQueues(now: number): void {
     const unknown = [...this.store.queues()].filter(({ defined }) => !defined);
     try {

@@ -27,8 +27,8 @@ const TOTAL_VISIBILITY_MS = 43_201_000;
 
 const DEAD_LETTER: Partial<Record<QueueName, QueueName>> = { work: 'workDead', fifo: 'fifoDead' };
 
-/** Nothing that a deadline looks at when it passes: a passing is not logged, so it is looked at anew
- *  after a restart. */
+/** Nothing that a deadline looks at when it passes: a passing is not logged, so it is looked at
+ *  anew after a restart. */
 const VARIANTS: readonly Partial<QueueSettings>[] = [
   {},
   { visibilityTimeoutMs: 1000 },

@@ -1,5 +1,5 @@
-/* Holds what clients saw against the promises. It knows requests and replies, and what was done to the
- * disks, and nothing of the partitions. Where a reply was lost, both outcomes are allowed. */
+/* Holds what clients saw against the promises. It knows requests and replies, and what was done to
+ * the disks, and nothing of the partitions. Where a reply was lost, both outcomes are allowed. */
 
 import type { QueueSettings } from '../../src/command/queue-definition.ts';
 import type { Delivery, Receipt, Reply, Request, SentMessage } from './wire.ts';
@@ -52,8 +52,8 @@ export class Checker {
   readonly #powerCuts: number[] = [];
   /** Purges and moves under way: they may come before or after what is sent meanwhile. */
   readonly #sweeping = new Set<Asked>();
-  /** Of visibility changes under way: sequences whose receipts were known to be of an earlier delivery
-   *  than the latest. */
+  /** Of visibility changes under way: sequences whose receipts were known to be of an earlier
+   *  delivery than the latest. */
   readonly #stale = new WeakMap<Asked, ReadonlySet<number>>();
   draining = false;
 

@@ -1,5 +1,5 @@
-/* Whether the simulation would notice: a copy of the compiled code is broken on purpose, in one place
- * at a time, and the first seed that fails is looked for. */
+/* Whether the simulation would notice: a copy of the compiled code is broken on purpose, in one
+ * place at a time, and the first seed that fails is looked for. */
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

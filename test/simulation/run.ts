@@ -1,5 +1,6 @@
-/* `npm run simulate -- --seeds 10000 [--first 1]`: prints the first seed that fails, and how to run it
- * again. With `--mutations`, breaks the code on purpose and tells how many seeds it takes to notice. */
+/* `npm run simulate -- --seeds 10000 [--first 1]`: prints the first seed that fails, and how to run
+ * it again. With `--mutations`, breaks the code on purpose and tells how many seeds it takes to
+ * notice. */
 
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { firstFailure } from './seeds.ts';
 
-test('what clients see of partitions that crash, and of disks that fail, keeps every promise', () => {
+test('what clients see of crashing partitions and failing disks keeps every promise', () => {
   expect(firstFailure(1, 150)).toBeUndefined();
 }, 300_000);

@@ -1,5 +1,6 @@
-/* One simulation: from a seed, random work of several clients on a few partitions, whose disks fail and
- * whose processes die; then everything heals, the queues are drained, and nothing may be missing. */
+/* One simulation: from a seed, random work of several clients on a few partitions, whose disks fail
+ * and whose processes die; then everything heals, the queues are drained, and nothing may be
+ * missing. */
 
 import { settingsOf } from '../support/partition-state.ts';
 import { type SeededRandom, seededRandom } from '../support/seeded-random.ts';

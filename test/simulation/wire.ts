@@ -1,4 +1,5 @@
-/* Requests and replies as a router writes and reads them, with whatever a simulation wants to know. */
+/* Requests and replies as a router writes and reads them, with whatever a simulation wants to
+ * know. */
 
 import { errorCodeOf, NO_ERROR } from '../../src/base/errors.ts';
 import * as codec from '../../src/command/command-codec.ts';

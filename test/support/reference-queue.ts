@@ -1,7 +1,7 @@
-/* What a partition promises, in arrays: every step is a search. Messages are known by their ids, which
- * are never sent twice. Where the promise leaves room (which of several messages a standard queue gives
- * first, when a message that is past its retention goes), it takes up what the partition did, if that
- * is allowed. */
+/* What a partition promises, in arrays: every step is a search. Messages are known by their ids,
+ * which are never sent twice. Where the promise leaves room (which of several messages a standard
+ * queue gives first, when a message that is past its retention goes), it takes up what the
+ * partition did, if that is allowed. */
 
 import type { QueueSettings } from '../../src/command/queue-definition.ts';
 import type { MessageView, StateName } from './partition-state.ts';
@@ -126,8 +126,8 @@ export class ReferencePartition {
     return !this.isPastRetention(queue, message, now) && !this.isExhausted(queue, message);
   }
 
-  /** Of a FIFO queue, the messages that could be received now, group by group, in order; of a standard
-   *  queue, all that are ready. */
+  /** Of a FIFO queue, the messages that could be received now, group by group, in order; of a
+   *  standard queue, all that are ready. */
   receivable(queueId: number, now: number): ReferenceMessage[] {
     const queue = this.queue(queueId);
     if (!queue.settings.fifo) {

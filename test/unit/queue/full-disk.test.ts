@@ -28,7 +28,7 @@ function fullPartition(): { part: PartitionState; storage: FaultyStorage } {
   return { part, storage };
 }
 
-test('a dead letter that waits for space holds up no other deadline, and goes once there is', () => {
+test('a dead letter that waits for space holds up no other deadline', () => {
   const { part, storage } = fullPartition();
   part.state.tick(2000);
   expect(part.state.inspect(3).visible).toBe(1);
