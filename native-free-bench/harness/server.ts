@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ChildServer, freePort } from './child-server.ts';
+import { settled } from './settled.ts';
 
 const PACKAGE_DIRECTORY = fileURLToPath(new URL('..', import.meta.resolve('capstan')));
 const READY_TIMEOUT_MS = 60_000; // ten million messages are to be back well before
@@ -46,6 +47,7 @@ export class CapstanServer {
   static async start(options: ServerOptions, place: ServerPlace): Promise<CapstanServer> {
     const server = new CapstanServer(options, place, await freePort());
     await server.#ready();
+    await settled(server.data);
     return server;
   }
 
