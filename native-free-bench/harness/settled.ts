@@ -1,6 +1,6 @@
 /* A new data folder gets its spare log segments, a few hundred megabytes of zeros, in the first
- * seconds of a server's life, on the disk that is under measurement. What is measured is a server that
- * has them. */
+ * seconds of a server's life, on the disk that is under measurement. What is measured is a server
+ * that has them. */
 
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
