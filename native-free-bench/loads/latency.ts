@@ -155,9 +155,8 @@ export const load: Load<LatencyParameters> = async (parameters, context) => {
   const { loop, receivers } = await openLoop(parameters, driver);
   const receiving = Promise.all(receivers.map((r) => loop.receive(r, parameters.receiveMax)));
   receiving.catch(() => undefined); // Told by settled(), which looks at it later.
-  const intervalMs = (1000 * parameters.options.batch) / parameters.messagesPerSecond;
   loop.start();
-  const ticker = startTicker(Math.max(TICK_MS_MIN, intervalMs), () => loop.pump());
+  const ticker = startTicker(TICK_MS_MIN, () => loop.pump());
   const settled = loop.settled(receiving);
   await new Promise<void>((resolve) => {
     setTimeout(resolve, loop.warmMs);
