@@ -92,6 +92,12 @@ export class Supervisor {
   }
 }
 
+/** Why a thread ended. */
+interface Failure {
+  readonly code: string;
+  readonly reason: string;
+}
+
 class PartitionChild {
   readonly #partition: number;
   readonly #options: SupervisorOptions;
@@ -101,7 +107,7 @@ class PartitionChild {
   #exited: Promise<void> = Promise.resolve();
   #restartTimer: NodeJS.Timeout | undefined;
   #stopping = false;
-  #failure: { code: string; message: string } | undefined;
+  #failure: Failure | undefined;
   #lastBeat = 0;
   /** Looks in a row that found no beat since the one before. */
   #misses = 0;
@@ -151,7 +157,7 @@ class PartitionChild {
     worker.on('message', (message: PartitionMessage) => this.#onMessage(message, links));
     worker.on('error', (error) => {
       const code = error instanceof BrokerError ? error.code : 'CAPSTAN_INTERNAL';
-      this.#failure ??= { code, message: error.stack ?? error.message };
+      this.#failure ??= { code, reason: error.stack ?? error.message };
     });
     this.#exited = new Promise((resolve) => {
       worker.once('exit', () => {
@@ -178,7 +184,7 @@ class PartitionChild {
         this.#events.onSegment(partition);
         break;
       case 'failed':
-        this.#failure = { code: message.code, message: message.message };
+        this.#failure = { code: message.code, reason: message.message };
         break;
       case 'stopped':
         break;
@@ -194,12 +200,12 @@ class PartitionChild {
       this.#events.onGone(partition, 'CAPSTAN_CLOSED');
       return;
     }
-    const reason = this.#failure ?? { code: 'CAPSTAN_INTERNAL', message: 'the thread exited' };
-    logger.error({ partition, ...reason }, 'partition ended');
+    const failure = this.#failure ?? { code: 'CAPSTAN_INTERNAL', reason: 'the thread exited' };
+    logger.error({ partition, ...failure }, 'partition ended');
     // What is wrong with these is on disk: the same recovery would find it again.
-    const hopeless = reason.code === 'CAPSTAN_LOG_CORRUPT' || isFormatError(reason.code);
+    const hopeless = failure.code === 'CAPSTAN_LOG_CORRUPT' || isFormatError(failure.code);
     if (hopeless || !this.#intensity.allow(performance.now())) {
-      this.#fail(reason);
+      this.#fail(failure);
       return;
     }
     board.setState(partition, 'restarting');
@@ -208,18 +214,15 @@ class PartitionChild {
     this.#restartTimer = setTimeout(() => this.#spawn(), RESTART_DELAY_MS);
   }
 
-  #fail(reason: { code: string; message: string }): void {
+  #fail({ code, reason }: Failure): void {
     const { board, logger } = this.#options;
     // What it holds cannot be had: no receiver is to look for it, or to wait until it is gone.
     board.clearPartition(this.#partition);
     board.setState(this.#partition, 'failed');
-    logger.error({ partition: this.#partition, ...reason }, 'partition failed: not restarted');
+    logger.error({ partition: this.#partition, code, reason }, 'partition failed: not restarted');
     this.#events.onGone(this.#partition, 'CAPSTAN_PARTITION_FAILED');
     this.#firstRun?.reject(
-      new BrokerError(
-        'CAPSTAN_PARTITION_FAILED',
-        `Partition ${this.#partition}: ${reason.message}`,
-      ),
+      new BrokerError('CAPSTAN_PARTITION_FAILED', `Partition ${this.#partition}: ${reason}`),
     );
     this.#firstRun = undefined;
   }
@@ -235,7 +238,7 @@ class PartitionChild {
     const starting = state === 'starting' || state === 'restarting';
     if (this.#misses < (starting ? missesMax * START_PATIENCE : missesMax)) return;
     this.#misses = 0;
-    this.#failure = { code: 'CAPSTAN_TIMEOUT', message: 'no heartbeat: the thread hangs' };
+    this.#failure = { code: 'CAPSTAN_TIMEOUT', reason: 'no heartbeat: the thread hangs' };
     // A thread that waits for a disk ends when the disk answers; those who wait for it need not.
     this.#options.board.setState(this.#partition, 'restarting');
     this.#events.onGone(this.#partition, 'CAPSTAN_PARTITION_RESTARTING');

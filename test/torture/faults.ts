@@ -21,6 +21,10 @@ export interface Fault {
   /** What the rig needs for it. */
   readonly needs: (folder: string) => Partial<RigOptions>;
   inflict(rig: Rig, folder: string): Promise<void>;
+  /** Why the suite leaves it to the long run. */
+  readonly onDemand?: string;
+  /** What the server's log says once for each time that it was done, where asking is not enough. */
+  readonly logged?: RegExp;
 }
 
 const NOTHING = () => ({});
@@ -31,6 +35,18 @@ const FAKETIME = [
   '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1',
   '/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1',
 ];
+
+/** A server whose threads fail in these ways, each in turn, when it gets SIGUSR2. */
+function failingThreads(...kinds: readonly string[]): () => Partial<RigOptions> {
+  const preload = pathToFileURL(path.join(ROOT, 'test/torture/thread-faults.mjs')).href;
+  const env = { CAPSTAN_TORTURE_FAULTS: kinds.join(',') };
+  return () => ({ nodeArgs: ['--import', preload], env });
+}
+
+async function failThread(rig: Rig): Promise<void> {
+  rig.server.signal('SIGUSR2');
+  await sleep(rig.random.below(500));
+}
 
 /** Kills a process and waits for it: restarts come with the next look at its health. */
 async function restartAfterCut(rig: Rig): Promise<void> {
@@ -82,16 +98,18 @@ export const FAULTS: readonly Fault[] = [
     name: 'partition fails',
     how: 'a partition thread throws, exits or hangs, each in turn',
     exclusive: true,
-    needs: () => ({
-      nodeArgs: [
-        '--import',
-        pathToFileURL(path.join(ROOT, 'test/torture/partition-faults.mjs')).href,
-      ],
-    }),
-    inflict: async (rig) => {
-      rig.server.signal('SIGUSR2');
-      await sleep(rig.random.below(500));
-    },
+    needs: failingThreads('throw', 'exit', 'hang'),
+    inflict: failThread,
+    logged: /partition \d+ was made to /g,
+    onDemand: 'the suite does it to an embedded broker',
+  },
+  {
+    name: 'partition out of memory',
+    how: 'a partition thread with a heap of 64 MiB fills it',
+    exclusive: true,
+    needs: failingThreads('out of memory'),
+    inflict: failThread,
+    logged: /ERR_WORKER_OUT_OF_MEMORY.*"partition ended"/g,
   },
   {
     name: 'suspended',
@@ -172,6 +190,14 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'door fails',
+    how: 'a door thread breaks an invariant, closes and is started anew',
+    exclusive: true,
+    needs: failingThreads('door breaks an invariant'),
+    inflict: failThread,
+    logged: /"a door thread ended; it is started anew"/g,
+  },
+  {
     name: 'clock jumps',
     how: 'the wall clock jumps forward, and back (libfaketime); SIGKILL and a start after each',
     exclusive: false,
@@ -192,6 +218,18 @@ export const FAULTS: readonly Fault[] = [
       await restartAt(rig, folder, seconds + FORWARD_SECONDS);
       await sleep(rig.random.below(500));
       await restartAt(rig, folder, seconds + FORWARD_SECONDS - BACK_SECONDS);
+    },
+  },
+  {
+    name: 'door out of memory',
+    how: 'a door thread with a heap of 64 MiB fills it, which ends the process; then a start',
+    exclusive: true,
+    needs: failingThreads('door out of memory'),
+    onDemand: 'it aborts, and so may leave a core file',
+    inflict: async (rig) => {
+      rig.server.signal('SIGUSR2');
+      await rig.server.exited();
+      await rig.server.start();
     },
   },
 ];

@@ -7,11 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateQueueCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { type SeededRandom, seededRandom } from '../support/seeded-random.ts';
 import { TestServer } from '../support/server.ts';
+import { type ClientRole, type RunClient, runClientHere } from './client.ts';
 import { FaultyDisk } from './faulty-disk.ts';
 import { judge, type Promises, type Verdict } from './history.ts';
 import { readLedgers } from './ledger.ts';
 import { sqsClient } from './sqs-clients.ts';
-import { consumeByLibrary, consumeInOrder, produce, untilEmpty } from './sqs-workers.ts';
+import { untilEmpty } from './sqs-workers.ts';
 
 export interface RigOptions {
   /** A folder of its own. */
@@ -26,6 +27,8 @@ export interface RigOptions {
   /** Spreads each producer's messages over the faults. */
   readonly pauseMs: number;
   readonly disk: boolean;
+  /** In this process, if it does not say otherwise. */
+  readonly runClient?: RunClient;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
@@ -44,7 +47,7 @@ export class Rig implements AsyncDisposable {
   readonly #ledgers: string;
   readonly #stop = new AbortController();
   #queueUrl = '';
-  #producers: Promise<void>[] = [];
+  #producers: Promise<string[]>[] = [];
   #consumers: Promise<string[]>[] = [];
 
   static async start(options: RigOptions): Promise<Rig> {
@@ -107,22 +110,27 @@ export class Rig implements AsyncDisposable {
       queueUrl: this.#queueUrl,
       folder: this.#ledgers,
       visibilityMs,
-      signal: this.#stop.signal,
     };
     for (let p = 0; p < producers; p++) {
       const own = Array.from({ length: groups / producers }, (_, group) => `g${p}-${group}`);
       const what = fifo ? { count, pauseMs, groups: own } : { count, pauseMs };
-      this.#producers.push(produce({ ...common, name: `p${p}`, ...what }));
+      this.#producers.push(this.#run({ kind: 'producer', ...common, name: `p${p}`, ...what }));
     }
     for (let c = 0; c < consumers; c++) {
-      const name = `c${c}`;
-      const how = { ...common, name, seed: seed + c, crashOneIn: 30 };
+      const who = { ...common, name: `c${c}` };
+      const inOrder = { seed: seed + c, crashOneIn: 30 };
       this.#consumers.push(
-        fifo ? consumeInOrder(how).then(() => []) : consumeByLibrary({ ...common, name }),
+        fifo
+          ? this.#run({ kind: 'in-order consumer', ...who, ...inOrder })
+          : this.#run({ kind: 'consumer', ...who }),
       );
     }
     // A failure is not unhandled while faults are under way; `finish` reports it.
     for (const each of [...this.#producers, ...this.#consumers]) each.catch(() => undefined);
+  }
+
+  #run(role: ClientRole): Promise<string[]> {
+    return (this.#options.runClient ?? runClientHere)(role, this.#stop.signal);
   }
 
   /** Resolves when every partition runs, after a restart if that is what it takes. */

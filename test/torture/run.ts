@@ -1,10 +1,12 @@
-/* `npm run torture -- --minutes 60`: every fault in turn, on servers of their own, until the time
- * is up; then a table. `--fault NAME` runs one of them only, `--seed N` begins elsewhere. */
+/* `npm run torture -- --minutes 60`: every fault in turn, on servers of their own, with every
+ * client a process, until the time is up; then a table. `--fault NAME` runs one of them only,
+ * `--seed N` begins elsewhere. */
 
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { runClientInProcess } from './client.ts';
 import { FAULTS, type Fault } from './faults.ts';
 import { type Tortured, torture } from './tortured.ts';
 
@@ -48,6 +50,7 @@ async function once(fault: Fault, fifo: boolean, seed: number): Promise<void> {
       visibilityMs: 3000,
       pauseMs: 20,
       disk: fault.needs(folder).disk === true,
+      runClient: runClientInProcess,
     });
     note(fault, fifo, result);
     if (result.violations.length > 0)

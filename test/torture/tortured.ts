@@ -8,6 +8,7 @@ import { Rig, type RigOptions } from './rig.ts';
 
 export interface Tortured extends Verdict {
   readonly fault: string;
+  /** How often it was done. */
   readonly times: number;
   /** What was lost of the disk's unsynced writes, where it lost some. */
   readonly bytesLost: number;
@@ -25,5 +26,7 @@ export async function torture(fault: Fault, times: number, options: RigOptions):
   }
   const verdict = await rig.finish({ exclusive: fault.exclusive });
   const bytesLost = options.disk ? rig.disk.get('bytesLost') : 0;
-  return { ...verdict, fault: fault.name, times, bytesLost, log: rig.server.log };
+  const { log } = rig.server;
+  const done = fault.logged === undefined ? times : [...log.matchAll(fault.logged)].length;
+  return { ...verdict, fault: fault.name, times: done, bytesLost, log };
 }
