@@ -100,6 +100,11 @@ async function main(): Promise<void> {
   process.exitCode = report.failures.length > 0 ? 1 : 0;
 }
 
+// Servers and loads end with this process, on its way out: also when it is interrupted.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => process.exit(130));
+}
+
 if (values.help) console.log(HELP);
 else if (values.list) {
   for (const { name, summary, when } of SCENARIOS) {

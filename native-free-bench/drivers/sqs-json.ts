@@ -75,7 +75,12 @@ export function sqsDelete({ url, queue }: DriverOptions, receipts: readonly stri
   return { action: 'DeleteMessageBatch', input: { QueueUrl: sqsQueueUrl(url, queue), Entries } };
 }
 
-export function parseReceived(json: string): { sequences: number[]; receipts: string[] } {
+export interface ReceivedBatch {
+  readonly sequences: readonly number[];
+  readonly receipts: readonly string[];
+}
+
+export function parseReceived(json: string): ReceivedBatch {
   const { Messages = [] } = JSON.parse(json) as ReceivedJson;
   return {
     sequences: Messages.map(({ Body }) => sequenceOfText(Body)),

@@ -10,6 +10,7 @@ import { CapstanServer, type ServerOptions, type ServerPlace } from './server.ts
 
 export const BODY_BYTES = 256; // of every scenario that does not vary it
 export const QUEUE = 'bench';
+const LOAD_SLACK_MS = 60_000; // to start, to drain: beyond it something hangs
 
 /** By name: what a run recorded along its way. */
 export type Curves = ReadonlyMap<string, readonly Point[]>;
@@ -48,6 +49,8 @@ export class Bench {
   readonly #scenario: string;
   readonly #options: BenchOptions;
   readonly #place: ServerPlace;
+  /** A clean stop takes time, and adds nothing to a figure; a profile is written by it. */
+  readonly #stopsCleanly: boolean;
 
   constructor(scenario: string, options: BenchOptions) {
     this.#scenario = scenario;
@@ -58,6 +61,7 @@ export class Bench {
     this.seconds = options.seconds ?? (options.quick ? 1.2 : 5);
     this.repeats = options.repeats ?? (options.quick ? 1 : 3);
     const { profileDirectory } = options;
+    this.#stopsCleanly = !options.quick || profileDirectory !== undefined;
     this.#place = {
       scratch: options.scratch,
       nodeArguments:
@@ -84,7 +88,7 @@ export class Bench {
       await server.remove();
       throw error;
     }
-    await server.close();
+    await (this.#stopsCleanly ? server.close() : server.remove());
     return result;
   }
 
@@ -94,7 +98,8 @@ export class Bench {
     options?: LoadOptions,
   ): Promise<LoadReport> {
     const nodeArguments = options?.serverPid === undefined ? this.#place.nodeArguments : [];
-    return runLoad(load, parameters, { nodeArguments, ...options });
+    const timeoutMs = LOAD_SLACK_MS + 2000 * (this.warmupSeconds + this.seconds);
+    return runLoad(load, parameters, { nodeArguments, timeoutMs, ...options });
   }
 
   /** Measures several figures in the same runs. What fails is told, and the others go on. */

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const STOP_TIMEOUT_MS = 30_000; // a clean stop that takes longer is a failure
-const READY_POLL_MS = 5;
+const READY_POLL_MS = 15;
 const LOG_TAIL_CHARS = 2_000;
 
 export interface ServerCommand {
@@ -39,6 +39,7 @@ export class ChildServer {
       cwd: command.directory,
       env: { ...process.env, ...command.environment },
       stdio: ['ignore', log, log],
+      detached: true, // a group of its own: what it starts is ended with it
       ...command.user,
     });
     closeSync(log);
@@ -96,7 +97,13 @@ export class ChildServer {
   }
 
   killNow(): void {
-    if (!this.#hasExited) this.#child.kill('SIGKILL');
+    const { pid } = this.#child;
+    if (this.#hasExited || pid === undefined) return;
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch {
+      this.#child.kill('SIGKILL'); // No groups on this system, or it has just ended.
+    }
   }
 }
 

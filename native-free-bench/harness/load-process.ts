@@ -1,13 +1,16 @@
 /* Entry of a load process: runs one load, and times it and itself. */
 
 import { LOADS, type LoadName } from '../loads/loads.ts';
-import type { FromLoad, Load, Measured, ToLoad } from './load-contract.ts';
+import type { FromLoad, Load, LoadOutcome, Measured, ToLoad } from './load-contract.ts';
 
 const tell = (message: FromLoad): void => {
   process.send!(message);
 };
 
-async function main(start: Extract<ToLoad, { type: 'start' }>, go: Promise<void>): Promise<void> {
+async function main(
+  start: Extract<ToLoad, { type: 'start' }>,
+  go: Promise<void>,
+): Promise<FromLoad> {
   let startedAt = performance.now();
   let cpuAtStart = process.cpuUsage();
   let measured: Measured | undefined;
@@ -18,7 +21,7 @@ async function main(start: Extract<ToLoad, { type: 'start' }>, go: Promise<void>
     tell({ type: 'ended' });
   };
   const module = await LOADS[start.load as LoadName]();
-  const outcome = await (module.load as Load<unknown>)(start.parameters, {
+  const outcome: LoadOutcome = await (module.load as Load<unknown>)(start.parameters, {
     index: start.index,
     processes: start.processes,
     begin: async () => {
@@ -30,7 +33,7 @@ async function main(start: Extract<ToLoad, { type: 'start' }>, go: Promise<void>
     end,
   });
   end();
-  tell({ type: 'done', outcome, measured: measured! });
+  return { type: 'done', outcome, measured: measured! };
 }
 
 let release: () => void;
@@ -40,11 +43,15 @@ const go = new Promise<void>((resolve) => {
 process.on('message', (message: ToLoad) => {
   if (message.type === 'go') release();
   else {
+    // Its last word; connections that are still open do not keep the process.
+    const leave = (last: FromLoad, code: number): void => {
+      process.send!(last, () => process.exit(code));
+    };
     main(message, go).then(
-      () => process.disconnect(),
+      (done) => leave(done, 0),
       (error: unknown) => {
         const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-        process.send!({ type: 'failed', message: text } satisfies FromLoad, () => process.exit(1));
+        leave({ type: 'failed', message: text }, 1);
       },
     );
   }

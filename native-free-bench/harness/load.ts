@@ -22,6 +22,8 @@ export interface LoadOptions {
   readonly nodeArguments?: readonly string[] | undefined;
   /** False: the load is but a part; the scenario balances the ledgers of all parts. */
   readonly balanced?: boolean | undefined;
+  /** For all of it, from the start of the processes to their reports. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface LoadReport {
@@ -43,6 +45,9 @@ interface Finished {
   readonly measured: Measured;
 }
 
+const EXIT_TIMEOUT_MS = 10_000; // a process that is done writes its profile, and ends
+const NO_TIMEOUT_MS = 2 ** 31 - 1;
+
 const alive = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
@@ -53,13 +58,19 @@ class LoadProcess {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<FromLoad['type'], (message: FromLoad) => void>();
   readonly #failed: Promise<never>;
+  readonly #exited: Promise<void>;
+  #fail: (error: Error) => void = () => undefined;
 
   constructor(nodeArguments: readonly string[]) {
     this.#child = fork(fileURLToPath(new URL('./load-process.js', import.meta.url)), {
       execArgv: [...nodeArguments],
     });
     alive.add(this.#child);
+    this.#exited = new Promise((resolve) => {
+      this.#child.once('exit', () => resolve());
+    });
     this.#failed = new Promise((_, reject) => {
+      this.#fail = reject;
       this.#child.once('error', reject);
       this.#child.once('exit', (code, signal) => {
         alive.delete(this.#child);
@@ -84,8 +95,16 @@ class LoadProcess {
     return Promise.race([told, this.#failed]);
   }
 
-  kill(): void {
-    this.#child.kill('SIGKILL');
+  /** Whoever waits for it is told of the error. */
+  fail(error: Error): void {
+    this.#fail(error);
+  }
+
+  /** Resolves once the process has ended by itself, or was made to. */
+  async end(patienceMs: number): Promise<void> {
+    const timeout = setTimeout(() => this.#child.kill('SIGKILL'), patienceMs);
+    await this.#exited;
+    clearTimeout(timeout);
   }
 }
 
@@ -127,9 +146,16 @@ function joined(finished: readonly Finished[], serverCpuUs: number | undefined):
 export async function runLoad<N extends LoadName>(
   load: N,
   parameters: LoadParameters<N>,
-  { processes = 1, serverPid, nodeArguments = [], balanced = true }: LoadOptions = {},
+  options: LoadOptions = {},
 ): Promise<LoadReport> {
+  const { processes = 1, serverPid, nodeArguments = [], balanced = true } = options;
+  const { timeoutMs = NO_TIMEOUT_MS } = options;
   const children = Array.from({ length: processes }, () => new LoadProcess(nodeArguments));
+  const timeout = setTimeout(() => {
+    const error = new Error(`The load ${load} has not ended after ${timeoutMs} ms.`);
+    for (const child of children) child.fail(error);
+  }, timeoutMs);
+  let exitTimeoutMs = 0;
   const serverCpu = (): number | undefined =>
     serverPid === undefined ? undefined : cpuTimeUs(serverPid);
   try {
@@ -146,10 +172,12 @@ export async function runLoad<N extends LoadName>(
     await ended;
     const serverCpuUs = usedSince(cpuAtStart, serverCpu());
     const finished = await done;
+    exitTimeoutMs = EXIT_TIMEOUT_MS;
     const report = joined(finished, serverCpuUs);
     if (balanced && report.ledger !== undefined) requireBalance(load, [report.ledger]);
     return report;
   } finally {
-    for (const child of children) child.kill();
+    clearTimeout(timeout);
+    await Promise.all(children.map((child) => child.end(exitTimeoutMs)));
   }
 }

@@ -6,26 +6,20 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const LOOK_MS = 300;
-const LOOKS_IN_A_ROW = 3;
-const PATIENCE_MS = 30_000;
+const LOOK_MS = 20;
+const SPARES_WANTED = 2; // so many a partition the server makes ahead of use
+const PATIENCE_MS = 30_000; // a full disk has none, and is measured as it is
 
-/** Resolves once no spare is being made in the data folder, or after half a minute. */
+/** Resolves once every partition in the data folder has its spares, or after half a minute. */
 export async function settled(data: string): Promise<void> {
   const until = performance.now() + PATIENCE_MS;
-  for (let quiet = 0; quiet < LOOKS_IN_A_ROW && performance.now() < until; ) {
-    await sleep(LOOK_MS);
-    quiet = hasSpares(data) ? quiet + 1 : 0;
-  }
+  while (!hasSpares(data) && performance.now() < until) await sleep(LOOK_MS);
 }
 
 function hasSpares(data: string): boolean {
   const partitions = readdirSync(data).filter((name) => name.startsWith('partition-'));
   return partitions.every((partition) => {
     const names = readdirSync(join(data, partition));
-    return (
-      names.some((name) => name.startsWith('spare-')) &&
-      !names.some((name) => name.startsWith('unfinished-'))
-    );
+    return names.filter((name) => name.startsWith('spare-')).length >= SPARES_WANTED;
   });
 }

@@ -2,12 +2,13 @@
  * deletes what it received. What is left at the end is received, deleted and counted off the clock,
  * over plain connections. */
 
-import autocannon from 'autocannon';
+import type autocannon from 'autocannon';
 import type { DriverOptions } from '../drivers/driver.ts';
 import { openDriver } from '../drivers/drivers.ts';
 import { SEQUENCE_MARK } from '../drivers/http-lanes.ts';
 import {
   parseReceived,
+  type ReceivedBatch,
   type SqsRequest,
   sqsDelete,
   sqsHeaders,
@@ -18,9 +19,8 @@ import { fillerText } from '../harness/bodies.ts';
 import { RequestTemplate } from '../harness/http-connection.ts';
 import type { Ledger } from '../harness/ledger.ts';
 import type { Load } from '../harness/load-contract.ts';
+import { shoot } from './autocannon-shots.ts';
 import { Lanes } from './lanes.ts';
-
-const DRAIN_RECEIVERS = 16;
 
 export interface AutocannonCycleParameters {
   readonly options: DriverOptions;
@@ -29,13 +29,8 @@ export interface AutocannonCycleParameters {
   readonly requests: number;
 }
 
-interface Held {
-  sequences: number[];
-  receipts: string[];
-}
-
 /** Of one connection's round; autocannon empties it when the round begins anew. */
-type RoundContext = { held?: Held };
+type RoundContext = { held?: ReceivedBatch };
 
 class Cycler {
   sequence = 0;
@@ -43,7 +38,7 @@ class Cycler {
   readonly #ledger: Ledger;
   readonly #template: RequestTemplate;
   /** Received, and not known to be deleted. */
-  readonly held = new Set<Held>();
+  readonly held = new Set<ReceivedBatch>();
 
   constructor(options: DriverOptions, ledger: Ledger) {
     this.#options = options;
@@ -99,43 +94,16 @@ class Cycler {
     return { method: 'POST', headers: sqsHeaders(action), body: JSON.stringify(input) };
   }
 
-  /** Calls `onLast` with the last answer, which autocannon itself notices late. */
-  async shoot(
-    connections: number,
-    amount: number,
-    onLast: () => void = () => undefined,
-  ): Promise<void> {
+  shoot(connections: number, amount: number, onLast?: () => void): Promise<void> {
     const { url } = this.#options;
-    let answered = 0;
-    const result = await autocannon({
-      url,
-      connections,
-      amount,
-      requests: this.requests(),
-      setupClient: (client) => {
-        client.on('response', () => {
-          answered += 1;
-          if (answered === amount) onLast();
-        });
-      },
-    });
-    if (result.non2xx + result.errors + result.timeouts > 0) {
-      throw new Error(`Of ${amount} requests ${result['2xx']} were accepted.`);
-    }
+    return shoot({ url, connections, amount, requests: this.requests(), onLast });
   }
 }
 
 export const load: Load<AutocannonCycleParameters> = async (parameters, context) => {
   const { options, connections } = parameters;
   const driver = await openDriver('sqs-json', options);
-  const lanes = new Lanes(driver, {
-    batch: options.batch,
-    senders: 0,
-    receivers: DRAIN_RECEIVERS,
-    openMax: 0,
-    firstSequence: 0,
-    messagesMax: Number.POSITIVE_INFINITY,
-  });
+  const lanes = Lanes.forWhatIsThere(driver, options.batch);
   const { ledger } = lanes;
   const cycler = new Cycler(options, ledger);
   await cycler.shoot(connections, parameters.warmupRequests);

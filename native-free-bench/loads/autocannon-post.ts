@@ -1,8 +1,7 @@
 /* The same request over and over through autocannon: sends to a queue. Sequence numbers are written
  * into the request's bytes in place. Afterwards, off the clock, what was sent is received, deleted
- * and counted over plain connections. */
+ * and counted. */
 
-import autocannon from 'autocannon';
 import type { DriverOptions } from '../drivers/driver.ts';
 import { openDriver } from '../drivers/drivers.ts';
 import { SEQUENCE_MARK } from '../drivers/http-lanes.ts';
@@ -10,15 +9,15 @@ import { sqsHeaders, sqsSend } from '../drivers/sqs-json.ts';
 import { fillerText } from '../harness/bodies.ts';
 import { RequestTemplate } from '../harness/http-connection.ts';
 import type { Load } from '../harness/load-contract.ts';
-import { Lanes } from './lanes.ts';
-
-const DRAIN_RECEIVERS = 16;
+import { shoot } from './autocannon-shots.ts';
+import { type DrainParameters, Lanes } from './lanes.ts';
 
 export interface AutocannonPostParameters {
   readonly options: DriverOptions;
   readonly connections: number;
   readonly warmupRequests: number;
   readonly requests: number;
+  readonly drain: DrainParameters;
 }
 
 /** What autocannon's clients have beyond their typed interface. */
@@ -36,30 +35,20 @@ class Shooter {
     this.#parameters = parameters;
   }
 
-  /** Calls `onLast` with the last of `amount` answers, which autocannon itself notices late. */
-  async shoot(amount: number, onLast: () => void = () => undefined): Promise<void> {
+  shoot(amount: number, onLast?: () => void): Promise<void> {
     const { options, connections } = this.#parameters;
     const body = SEQUENCE_MARK + fillerText(options.bodyBytes);
     const { action, input } = sqsSend(options, Array(options.batch).fill(body), 0);
-    let answered = 0;
-    const result = await autocannon({
+    return shoot({
       url: options.url,
       method: 'POST',
       headers: sqsHeaders(action),
       body: JSON.stringify(input),
       connections,
       amount,
-      setupClient: (client) => {
-        this.#number(client as unknown as RequestingClient);
-        client.on('response', () => {
-          answered += 1;
-          if (answered === amount) onLast();
-        });
-      },
+      onClient: (client) => this.#number(client as unknown as RequestingClient),
+      onLast,
     });
-    if (result.non2xx + result.errors + result.timeouts > 0 || result['2xx'] !== amount) {
-      throw new Error(`Of ${amount} requests ${result['2xx']} were accepted.`);
-    }
   }
 
   #number(client: RequestingClient): void {
@@ -81,17 +70,9 @@ export const load: Load<AutocannonPostParameters> = async (parameters, context) 
   await context.begin();
   await shooter.shoot(requests, () => context.end());
   const messages = requests * options.batch;
-  const lanes = new Lanes(driver, {
-    batch: options.batch,
-    senders: 0,
-    receivers: DRAIN_RECEIVERS,
-    openMax: 0,
-    firstSequence: 0,
-    messagesMax: shooter.sequence,
-  });
+  const lanes = Lanes.forWhatIsThere(driver, options.batch);
   lanes.takeUp(shooter.sequence);
-  await lanes.startReceivers();
-  await lanes.drain();
+  await lanes.drainBy(parameters.drain);
   await driver.close();
   return { messages, ledger: lanes.ledger.snapshot() };
 };

@@ -5,15 +5,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openDriver } from '../drivers/drivers.ts';
 import type { Load } from '../harness/load-contract.ts';
 import type { CycleParameters } from './cycle.ts';
-import { Lanes, SEQUENCES_PER_PROCESS } from './lanes.ts';
+import { type DrainParameters, Lanes, SEQUENCES_PER_PROCESS } from './lanes.ts';
 
 export interface EnqueueParameters extends Omit<CycleParameters, 'openMax'> {
-  /** The server keeps nothing, so that there is nothing to count afterwards. */
-  readonly storesNothing?: boolean | undefined;
+  /** Undefined: the server keeps nothing, so that there is nothing to count afterwards. */
+  readonly drain?: DrainParameters | undefined;
 }
 
 export const load: Load<EnqueueParameters> = async (parameters, context) => {
-  const { driver: name, options, senders, receivers } = parameters;
+  const { driver: name, options, senders, receivers, drain } = parameters;
   const driver = await openDriver(name, options);
   const lanes = new Lanes(driver, {
     batch: options.batch,
@@ -32,12 +32,7 @@ export const load: Load<EnqueueParameters> = async (parameters, context) => {
   context.end();
   lanes.stopSending();
   await lanes.sentAll();
-  if (parameters.storesNothing === true) {
-    await driver.close();
-    return { messages };
-  }
-  await lanes.startReceivers();
-  await lanes.drain();
+  if (drain !== undefined) await lanes.drainBy(drain);
   await driver.close();
-  return { messages, ledger: lanes.ledger.snapshot() };
+  return { messages, ledger: drain === undefined ? undefined : lanes.ledger.snapshot() };
 };

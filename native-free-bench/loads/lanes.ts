@@ -1,10 +1,20 @@
 /* Lanes that send, and lanes that receive and delete, side by side until told to stop. Each lane
  * has one call in flight; the ledger is kept here. */
 
-import type { Driver, Receiver, Sender } from '../drivers/driver.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Driver, DriverOptions, Receiver, Sender } from '../drivers/driver.ts';
+import { type DriverName, openDriver } from '../drivers/drivers.ts';
 import { Ledger } from '../harness/ledger.ts';
 
-const STALL_MS = 60_000; // nothing moved for so long: messages are lost, or the server hangs
+const STALL_MS = 30_000; // nothing moved for so long: messages are lost, or the server hangs
+const DRAIN_RECEIVERS = 16;
+const LINGER_MS = 50; // after the last deletion: a message that comes once more is seen
+
+/** How messages are received and deleted afterwards, off the clock: by the fastest way there is. */
+export interface DrainParameters {
+  readonly driver: DriverName;
+  readonly options: DriverOptions;
+}
 
 /** Sequence numbers of different load processes never meet. */
 export const SEQUENCES_PER_PROCESS = 400_000_000;
@@ -29,15 +39,28 @@ export class Lanes {
   #stopping = false;
   #room: (() => void)[] = [];
   #sending: Promise<unknown> = Promise.resolve();
-  #receiving: Promise<unknown> = Promise.resolve();
   #failure: unknown;
   #receives = 0; // that returned something
+  /** Called when nothing is open any more, or a lane has failed. */
+  #ended: () => void = () => undefined;
 
   constructor(driver: Driver, options: LaneOptions) {
     this.#driver = driver;
     this.#options = options;
     this.#nextSequence = options.firstSequence;
     this.#endSequence = options.firstSequence + options.messagesMax;
+  }
+
+  /** Lanes that only take what others have sent. */
+  static forWhatIsThere(driver: Driver, batch: number): Lanes {
+    return new Lanes(driver, {
+      batch,
+      senders: 0,
+      receivers: DRAIN_RECEIVERS,
+      openMax: 0,
+      firstSequence: 0,
+      messagesMax: Number.POSITIVE_INFINITY,
+    });
   }
 
   /** Takes up `count` messages that were sent by other means, from the first number on. */
@@ -51,9 +74,10 @@ export class Lanes {
     this.#sending = this.#watched(lanes.map((sender) => this.#send(sender)));
   }
 
-  async startReceivers(): Promise<void> {
-    const lanes = await this.#lanes(this.#options.receivers, () => this.#driver.receiver());
-    this.#receiving = this.#watched(lanes.map((receiver) => this.#receive(receiver)));
+  /** `driver` need not be that of the senders. */
+  async startReceivers(driver = this.#driver, batch = this.#options.batch): Promise<void> {
+    const lanes = await this.#lanes(this.#options.receivers, () => driver.receiver());
+    void this.#watched(lanes.map((receiver) => this.#receive(receiver, batch)));
   }
 
   #lanes<T>(count: number, open: () => Promise<T>): Promise<T[]> {
@@ -68,6 +92,7 @@ export class Lanes {
       this.#failure ??= error;
       this.#stopping = true;
       this.#makeRoom();
+      this.#ended();
     }
   }
 
@@ -90,16 +115,17 @@ export class Lanes {
     }
   }
 
-  async #receive(receiver: Receiver): Promise<void> {
+  async #receive(receiver: Receiver, batch: number): Promise<void> {
     const { received, deleted } = this.ledger;
     while (!this.#isDrained()) {
-      const { sequences, receipts } = await receiver.receive(this.#options.batch);
+      const { sequences, receipts } = await receiver.receive(batch);
       if (sequences.length === 0) continue;
       this.#receives += 1;
       received.addAll(sequences);
       await receiver.delete(receipts);
       deleted.addAll(sequences);
       this.#makeRoom();
+      if (this.#isDrained()) this.#ended();
     }
   }
 
@@ -136,28 +162,37 @@ export class Lanes {
     this.check();
   }
 
-  /** Stops sending, and resolves once all is received and deleted. */
+  /** Stops sending, and resolves once all is received and deleted. Receives that wait for more are
+   *  left to their driver, whose closing ends them. */
   async drain(): Promise<void> {
     this.stopSending();
     await this.sentAll();
+    const ended = new Promise<void>((resolve) => {
+      this.#ended = resolve;
+    });
     let moved = -1;
     const watch = setInterval(() => {
-      if (this.ledger.deleted.count === moved) {
-        const { sent, received, deleted } = this.ledger;
+      const { sent, received, deleted } = this.ledger;
+      if (deleted.count === moved) {
         this.#failure ??= new Error(
           `Nothing moves: ${sent.count} sent, ${received.count} received, ` +
             `${deleted.count} deleted.`,
         );
-        abandon();
+        this.#ended();
       }
-      moved = this.ledger.deleted.count;
+      moved = deleted.count;
     }, STALL_MS);
-    let abandon: () => void = () => undefined;
-    const abandoned = new Promise<void>((resolve) => {
-      abandon = resolve;
-    });
-    await Promise.race([this.#receiving, abandoned]);
+    if (!this.#isDrained()) await ended;
     clearInterval(watch);
     this.check();
+    await sleep(LINGER_MS);
+  }
+
+  /** Drains by other means than those of the senders. */
+  async drainBy({ driver: name, options }: DrainParameters): Promise<void> {
+    const driver = await openDriver(name, options);
+    await this.startReceivers(driver, options.batch);
+    await this.drain();
+    await driver.close();
   }
 }

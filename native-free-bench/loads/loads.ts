@@ -13,6 +13,7 @@ export const LOADS = {
   lockstep: () => import('./lockstep.ts'),
   'autocannon-post': () => import('./autocannon-post.ts'),
   'autocannon-cycle': () => import('./autocannon-cycle.ts'),
+  'autocannon-take': () => import('./autocannon-take.ts'),
 } as const satisfies Record<string, () => Promise<{ readonly load: Load<never> }>>;
 
 export type LoadName = keyof typeof LOADS;

@@ -1,8 +1,8 @@
 /* How fast messages become durable when nobody receives them, by batch size. */
 
 import { seriesOver } from '../charts/from-rows.ts';
-import { type Scenario, throughputOf } from '../harness/bench.ts';
-import { cycleParameters, FSYNC } from './standard.ts';
+import type { Scenario } from '../harness/bench.ts';
+import { FSYNC, remoteEnqueueReading } from './standard.ts';
 
 const TARGET_PER_SECOND = 600_000; // best batching
 const BEST_BATCH = 500;
@@ -21,12 +21,7 @@ export const scenario: Scenario = {
           better: 'more',
           target: batch === BEST_BATCH ? TARGET_PER_SECOND : undefined,
         },
-        () =>
-          bench.withServer({}, async (server) => {
-            const settings = { driver: 'websocket', batch, connections: 4 } as const;
-            const parameters = cycleParameters(bench, server.socketUrl, settings);
-            return throughputOf(await bench.load('enqueue', parameters, { serverPid: server.pid }));
-          }),
+        () => remoteEnqueueReading(bench, { driver: 'websocket', batch, connections: 4 }),
       );
     }
   },

@@ -19,6 +19,7 @@ import { scenario as scaling } from './scaling.ts';
 import { scenario as singleSends } from './single-sends.ts';
 import { scenario as sqsCycle } from './sqs-cycle.ts';
 import { scenario as sqsSendBatch } from './sqs-send-batch.ts';
+import { scenario as sqsTake } from './sqs-take.ts';
 import { scenario as wakeUp } from './wake-up.ts';
 import { scenario as websocketCycle } from './websocket-cycle.ts';
 
@@ -29,6 +30,7 @@ export const SCENARIOS: readonly Scenario[] = [
   enqueue,
   sqsSendBatch,
   sqsCycle,
+  sqsTake,
   singleSends,
   latency,
   wakeUp,

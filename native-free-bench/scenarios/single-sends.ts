@@ -4,33 +4,20 @@
 import { type Bench, type Scenario, throughputOf } from '../harness/bench.ts';
 import { startHello } from '../harness/hello.ts';
 import type { Reading } from '../harness/rows.ts';
-import { cycleParameters, driverOptions, FSYNC, urlFor } from './standard.ts';
+import {
+  autocannonReading,
+  cycleParameters,
+  FSYNC,
+  remoteEnqueueReading,
+  requestCounts,
+} from './standard.ts';
 
 const IN_FLIGHT = 64;
 const TARGET_HTTP_PER_SECOND = 50_000;
 const TARGET_SOCKET_PER_SECOND = 150_000;
 const TARGET_RATIO = 0.6;
 const REQUESTS_PER_SECOND_ROUGHLY = 20_000;
-
-function autocannonSends(bench: Bench): Promise<Reading> {
-  return bench.withServer({}, async (server) => {
-    const parameters = {
-      options: driverOptions(server.httpUrl),
-      connections: IN_FLIGHT,
-      warmupRequests: Math.round(REQUESTS_PER_SECOND_ROUGHLY * bench.warmupSeconds),
-      requests: Math.round(REQUESTS_PER_SECOND_ROUGHLY * bench.seconds),
-    };
-    return throughputOf(await bench.load('autocannon-post', parameters, { serverPid: server.pid }));
-  });
-}
-
-function sends(bench: Bench, driver: 'sqs-json' | 'websocket'): Promise<Reading> {
-  return bench.withServer({}, async (server) => {
-    const settings = { driver, batch: 1, lanes: IN_FLIGHT, connections: 4 };
-    const parameters = cycleParameters(bench, urlFor(driver, server), settings);
-    return throughputOf(await bench.load('enqueue', parameters, { serverPid: server.pid }));
-  });
-}
+const SENDS = { batch: 1, lanes: IN_FLIGHT, connections: 4 };
 
 /** The hello over the same connections, with the same requests as SendMessage. */
 async function hello(bench: Bench): Promise<Reading> {
@@ -40,7 +27,6 @@ async function hello(bench: Bench): Promise<Reading> {
     const parameters = {
       ...cycleParameters(bench, server.url, settings),
       driver: 'hello',
-      storesNothing: true,
     } as const;
     return throughputOf(await bench.load('enqueue', parameters, { serverPid: server.pid }));
   } finally {
@@ -50,7 +36,7 @@ async function hello(bench: Bench): Promise<Reading> {
 
 /** SendMessage and the hello, one after the other. */
 async function besideHello(bench: Bench) {
-  const send = await sends(bench, 'sqs-json');
+  const send = await remoteEnqueueReading(bench, { ...SENDS, driver: 'sqs-json' });
   const plain = await hello(bench);
   return { send, plain, ratio: { figure: send.figure / plain.figure } };
 }
@@ -67,7 +53,7 @@ export const scenario: Scenario = {
         parameters: { api: 'websocket' },
         target: TARGET_SOCKET_PER_SECOND,
       },
-      () => sends(bench, 'websocket'),
+      () => remoteEnqueueReading(bench, { ...SENDS, driver: 'websocket' }),
     );
     await bench.measure(
       {
@@ -76,7 +62,12 @@ export const scenario: Scenario = {
         parameters: { api: 'sqs-json', client: 'autocannon' },
         target: TARGET_HTTP_PER_SECOND,
       },
-      () => autocannonSends(bench),
+      () =>
+        autocannonReading(bench, 'autocannon-post', {
+          ...requestCounts(bench, REQUESTS_PER_SECOND_ROUGHLY),
+          batch: 1,
+          connections: IN_FLIGHT,
+        }),
     );
     await bench.measureAll(
       {

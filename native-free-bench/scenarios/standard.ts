@@ -9,6 +9,7 @@ import type { CapstanServer, ServerOptions } from '../harness/server.ts';
 
 const RECEIVE_WAIT_MS = 1000;
 const OPEN_BATCHES_PER_LANE = 4; // sent and not yet deleted, of one sending lane
+const DRAIN_BATCH = 100;
 const OPEN_MESSAGES_MAX = 60_000; // below what a queue lets be in flight
 
 export type RemoteDriver = Exclude<DriverName, 'embedded'>;
@@ -74,4 +75,51 @@ export async function remoteCycleReading(
   settings: CycleSettings,
 ): Promise<Reading> {
   return throughputOf(await remoteCycle(bench, server, settings));
+}
+
+/** Where everything is received and deleted after a run that only sent: the fastest door. */
+export function drainOver(server: CapstanServer) {
+  const options = driverOptions(server.socketUrl, { batch: DRAIN_BATCH, connections: 4 });
+  return { driver: 'websocket', options } as const;
+}
+
+/** Sends only, against a fresh server. */
+export function remoteEnqueueReading(bench: Bench, settings: CycleSettings): Promise<Reading> {
+  return bench.withServer({}, async (server) => {
+    const parameters = {
+      ...cycleParameters(bench, urlFor(settings.driver, server), settings),
+      drain: drainOver(server),
+    };
+    return throughputOf(await bench.load('enqueue', parameters, { serverPid: server.pid }));
+  });
+}
+
+export interface AutocannonSettings {
+  readonly batch: number;
+  readonly connections: number;
+  readonly warmupRequests: number;
+  readonly requests: number;
+  /** Of `autocannon-take`. */
+  readonly timed?: 'receive' | 'delete';
+}
+
+/** As many requests as take the time of a measurement, at about so many a second. */
+export function requestCounts(bench: Bench, perSecond: number) {
+  return {
+    warmupRequests: Math.round(perSecond * bench.warmupSeconds),
+    requests: Math.round(perSecond * bench.seconds),
+  };
+}
+
+/** SQS through autocannon, against a fresh server. */
+export function autocannonReading(
+  bench: Bench,
+  load: 'autocannon-post' | 'autocannon-cycle' | 'autocannon-take',
+  { batch, timed = 'receive', ...counts }: AutocannonSettings,
+): Promise<Reading> {
+  return bench.withServer({}, async (server) => {
+    const options = driverOptions(server.httpUrl, { batch });
+    const parameters = { ...counts, options, timed, drain: drainOver(server) };
+    return throughputOf(await bench.load(load, parameters, { serverPid: server.pid }));
+  });
 }
