@@ -62,12 +62,12 @@ function receiveRequest(options: DriverOptions, ledger: Ledger, taken: ReceivedB
 }
 
 /** Each request deletes one of the batches. */
-function deleteRequest(options: DriverOptions, ledger: Ledger, batches: Iterator<ReceivedBatch>) {
+function deleteRequest(options: DriverOptions, ledger: Ledger, batches: ReceivedBatch[]) {
   const request: autocannon.Request = {
     method: 'POST',
     headers: sqsHeaders('DeleteMessageBatch'),
     setupRequest: (plain, context) => {
-      const batch: ReceivedBatch = batches.next().value;
+      const batch = batches.pop()!;
       Object.assign(context as object, { batch });
       return { ...plain, body: JSON.stringify(sqsDelete(options, batch.receipts).input) };
     },
@@ -101,7 +101,7 @@ export const load: Load<AutocannonTakeParameters> = async (parameters, context) 
   };
   const receive = receiveRequest(options, lanes.ledger, taken);
   await half('receive', receive, warmupRequests + requests);
-  const remove = deleteRequest(options, lanes.ledger, taken.values());
+  const remove = deleteRequest(options, lanes.ledger, [...taken]);
   await half('delete', remove, taken.length);
   await lanes.drainBy(drain);
   await driver.close();
