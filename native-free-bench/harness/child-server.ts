@@ -56,6 +56,7 @@ export class ChildServer {
   }
 
   #forget(): void {
+    this.killNow(); // Whatever it has started and left behind.
     this.#hasExited = true;
     running.delete(this);
   }

@@ -3,14 +3,13 @@
 import { LOADS, type LoadName } from '../loads/loads.ts';
 import type { FromLoad, Load, LoadOutcome, Measured, ToLoad } from './load-contract.ts';
 
+type Start = Extract<ToLoad, { type: 'start' }>;
+
 const tell = (message: FromLoad): void => {
   process.send!(message);
 };
 
-async function main(
-  start: Extract<ToLoad, { type: 'start' }>,
-  go: Promise<void>,
-): Promise<FromLoad> {
+async function main(start: Start, go: Promise<void>): Promise<FromLoad> {
   let startedAt = performance.now();
   let cpuAtStart = process.cpuUsage();
   let measured: Measured | undefined;
@@ -36,23 +35,27 @@ async function main(
   return { type: 'done', outcome, measured: measured! };
 }
 
+/** What the process says last. */
+async function lastWord(start: Start, go: Promise<void>): Promise<FromLoad> {
+  try {
+    return await main(start, go);
+  } catch (error) {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { type: 'failed', message };
+  }
+}
+
+/** Connections that are still open do not keep the process. */
+async function runAndLeave(start: Start): Promise<void> {
+  const last = await lastWord(start, go);
+  process.send!(last, () => process.exit(last.type === 'done' ? 0 : 1));
+}
+
 let release: () => void;
 const go = new Promise<void>((resolve) => {
   release = resolve;
 });
 process.on('message', (message: ToLoad) => {
   if (message.type === 'go') release();
-  else {
-    // Its last word; connections that are still open do not keep the process.
-    const leave = (last: FromLoad, code: number): void => {
-      process.send!(last, () => process.exit(code));
-    };
-    main(message, go).then(
-      (done) => leave(done, 0),
-      (error: unknown) => {
-        const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-        leave({ type: 'failed', message: text }, 1);
-      },
-    );
-  }
+  else void runAndLeave(message);
 });

@@ -68,7 +68,7 @@ function deleteRequest(options: DriverOptions, ledger: Ledger, batches: Received
     headers: sqsHeaders('DeleteMessageBatch'),
     setupRequest: (plain, context) => {
       const batch = batches.pop()!;
-      Object.assign(context as object, { batch });
+      Object.assign(context, { batch });
       return { ...plain, body: JSON.stringify(sqsDelete(options, batch.receipts).input) };
     },
     onResponse: (_, body, context) => {
