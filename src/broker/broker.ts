@@ -106,6 +106,8 @@ export class Broker {
   readonly #maintenance: Maintenance;
   readonly #links: (readonly LinkDescriptor[] | undefined)[];
   readonly #ports: RouterPort[] = [];
+  /** By router, how many threads have had it. */
+  readonly #routerLives: number[] = [];
   /** Of partitions that are starting: what changed since their settings were taken. */
   readonly #missedChanges: (CatalogChange[] | undefined)[];
   readonly #damageListeners: ((damages: readonly Damage[]) => void)[] = [];
@@ -323,8 +325,11 @@ export class Broker {
   routerStart(index: number): { start: RouterStart; transfer: MessagePort[] } {
     const { port1, port2 } = new MessageChannel();
     this.#ports[index - 1] = new RouterPort(port1, this.#owner);
+    const life = this.#routerLives[index] ?? 0;
+    this.#routerLives[index] = life + 1;
     const start: RouterStart = {
       router: index,
+      life,
       board: this.#boardDescriptor,
       clock: this.#clockAnchor,
       doorbell: this.#doorbells[index]!,

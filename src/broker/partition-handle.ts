@@ -26,6 +26,13 @@ export type NoticeHandler = (view: DataView, at: number) => void;
 
 const NO_REQUEST = 0;
 
+/** A correlation is the router's life, in the bits from here up, and an index into its pending
+ *  requests. A router that is made anew takes over the rings of the one before it, and with them
+ *  the replies to what that one has asked. */
+const LIFE_SHIFT = 24;
+const LIFE_MASK = 0xff;
+const INDEX_MASK = 0xff_ffff;
+
 export class PartitionHandle {
   readonly partition: number;
   /** Where the frame begun last is to be written. */
@@ -35,19 +42,23 @@ export class PartitionHandle {
   /** Frames were begun since the last flush. */
   dirty = false;
 
+  readonly #life: number;
   #end: DuplexClientEnd | undefined;
   #doorbell: Doorbell | undefined;
   #unavailable: ErrorCode = 'CAPSTAN_PARTITION_RESTARTING';
-  /** Index 0 stays unused: correlation 0 marks a notice. */
+  /** Index 0 stays unused: correlation 0 marks a notice. The bounds of ring and backlog keep the
+   *  indexes far below INDEX_MASK. */
   readonly #pending: (PendingRequest | undefined)[] = [undefined];
-  readonly #freeCorrelations: number[] = [];
+  readonly #freeIndexes: number[] = [];
   readonly #backlog: Buffer[] = [];
   #backlogBytes = 0;
   /** The frame begun last lies in the backlog, not in the ring. */
   #inBacklog = false;
 
-  constructor(partition: number) {
+  /** @param life how many routers have had this one's rings before. */
+  constructor(partition: number, life = 0) {
     this.partition = partition;
+    this.#life = life & LIFE_MASK;
   }
 
   get running(): boolean {
@@ -56,7 +67,7 @@ export class PartitionHandle {
 
   /** Requests begun and not answered. */
   get pendingCount(): number {
-    return this.#pending.length - 1 - this.#freeCorrelations.length;
+    return this.#pending.length - 1 - this.#freeIndexes.length;
   }
 
   /** The partition runs, and reads from `link`. */
@@ -74,7 +85,7 @@ export class PartitionHandle {
     this.#backlogBytes = 0;
     this.dirty = false;
     const failed = this.#pending.splice(1);
-    this.#freeCorrelations.length = 0;
+    this.#freeIndexes.length = 0;
     for (const request of failed) request?.onFailure(this.unavailable());
   }
 
@@ -100,9 +111,9 @@ export class PartitionHandle {
       this.#inBacklog = false;
     }
     this.dirty = true;
-    const correlation = this.#freeCorrelations.pop() ?? this.#pending.length;
-    this.#pending[correlation] = request;
-    return correlation;
+    const index = this.#freeIndexes.pop() ?? this.#pending.length;
+    this.#pending[index] = request;
+    return ((this.#life << LIFE_SHIFT) | index) >>> 0;
   }
 
   #beginInBacklog(bytes: number): void {
@@ -183,10 +194,12 @@ export class PartitionHandle {
         onNotice(view, offset);
         continue;
       }
-      const request = this.#pending[correlation];
+      if (correlation >>> LIFE_SHIFT !== this.#life) continue;
+      const index = correlation & INDEX_MASK;
+      const request = this.#pending[index];
       assert(request !== undefined, 'a reply answers a request that is pending');
-      this.#pending[correlation] = undefined;
-      this.#freeCorrelations.push(correlation);
+      this.#pending[index] = undefined;
+      this.#freeIndexes.push(index);
       request.onReply(buffer, view, offset, replies.length);
     }
     if (replies.release()) this.#doorbell!.ring();

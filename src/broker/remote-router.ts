@@ -17,6 +17,8 @@ import { Router } from './router.ts';
 /** What a thread needs to have a router; a structured clone. */
 export interface RouterStart {
   readonly router: number;
+  /** How many threads have had this router before. */
+  readonly life: number;
   readonly board: BoardDescriptor;
   readonly clock: ClockAnchor;
   readonly doorbell: SharedArrayBuffer;
@@ -61,6 +63,7 @@ export function openRemoteRouter(start: RouterStart): Router {
   const { port } = start;
   const router = new Router({
     router: start.router,
+    life: start.life,
     board: new Board(start.board),
     definitions,
     receipts: new ReceiptCodec(start.secret),

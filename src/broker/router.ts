@@ -53,6 +53,8 @@ import type {
 
 export interface RouterOptions {
   readonly router: number;
+  /** How many there were before it that had the same number, and so the same rings. */
+  readonly life?: number | undefined;
   readonly board: Board;
   readonly definitions: Definitions;
   readonly receipts: ReceiptCodec;
@@ -86,7 +88,10 @@ export class Router implements NativeService {
     this.#doorbell = options.doorbell;
     this.#catalog = options.catalog;
     this.#receipts = receipts;
-    this.#handles = Array.from({ length: board.partitions }, (_, p) => new PartitionHandle(p));
+    this.#handles = Array.from(
+      { length: board.partitions },
+      (_, partition) => new PartitionHandle(partition, options.life),
+    );
     const ids = new MessageIds();
     this.#sender = new Sender(this.#handles, ids, options.clock, this.#flushSoon);
     this.#encodedSender = new EncodedSender({
@@ -116,6 +121,8 @@ export class Router implements NativeService {
   /** The partition runs, and reads from `link`. */
   attach(partition: number, link: LinkDescriptor): void {
     this.#handles[partition]!.attach(link);
+    // What came for the router before it makes room.
+    this.#drain();
     for (const receivers of this.#receivers.values()) receivers.serve();
   }
 

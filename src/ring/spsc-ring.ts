@@ -36,12 +36,22 @@ abstract class RingEnd {
 /** The producer's end. */
 export class RingWriter extends RingEnd {
   /** Position behind the last claimed frame; i32, wraps. */
-  #tail = 0;
-  #publishedTail = 0;
+  #tail: number;
+  #publishedTail: number;
   /** A position that `head` had; it may have moved on. */
-  #headCache = 0;
+  #headCache: number;
   /** Position of the frame claimed last. */
-  #claimedAt = 0;
+  #claimedAt: number;
+
+  /** Goes on where the writer before it ended: what that one had claimed and not published is
+   *  gone. */
+  constructor(memory: SharedArrayBuffer) {
+    super(memory);
+    this.#tail = Atomics.load(this.words, TAIL_WORD);
+    this.#publishedTail = this.#tail;
+    this.#claimedAt = this.#tail;
+    this.#headCache = Atomics.load(this.words, HEAD_WORD);
+  }
 
   /** Claims a frame of `length` bytes (0 ..) and returns the offset of its payload in `buffer`, or
    *  INSUFFICIENT. The caller fills it before it is published. */
@@ -106,12 +116,21 @@ export class RingReader extends RingEnd {
   offset = 0;
   length = 0;
   /** Position behind the frame found last; i32, wraps. */
-  #position = 0;
+  #position: number;
   /** Position of the frame found last. */
-  #frameAt = 0;
-  #releasedHead = 0;
+  #frameAt: number;
+  #releasedHead: number;
   /** A position that `tail` had; it may have moved on. */
-  #tailCache = 0;
+  #tailCache: number;
+
+  /** Goes on where the reader before it ended: what that one had not released comes once more. */
+  constructor(memory: SharedArrayBuffer) {
+    super(memory);
+    this.#position = Atomics.load(this.words, HEAD_WORD);
+    this.#frameAt = this.#position;
+    this.#releasedHead = this.#position;
+    this.#tailCache = this.#position;
+  }
 
   /** Goes to the next frame; its bytes stay in place until `release`. False: there is none. */
   next(): boolean {

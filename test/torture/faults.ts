@@ -190,14 +190,6 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
-    name: 'door fails',
-    how: 'a door thread breaks an invariant, closes and is started anew',
-    exclusive: true,
-    needs: failingThreads('door breaks an invariant'),
-    inflict: failThread,
-    logged: /"a door thread ended; it is started anew"/g,
-  },
-  {
     name: 'clock jumps',
     how: 'the wall clock jumps forward, and back (libfaketime); SIGKILL and a start after each',
     exclusive: false,
@@ -219,6 +211,14 @@ export const FAULTS: readonly Fault[] = [
       await sleep(rig.random.below(500));
       await restartAt(rig, folder, seconds + FORWARD_SECONDS - BACK_SECONDS);
     },
+  },
+  {
+    name: 'door fails',
+    how: 'a door thread breaks an invariant, closes and is started anew',
+    exclusive: true,
+    needs: failingThreads('door breaks an invariant'),
+    inflict: failThread,
+    logged: /"a door thread ended; it is started anew"/g,
   },
   {
     name: 'door out of memory',

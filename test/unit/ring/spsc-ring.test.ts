@@ -220,3 +220,36 @@ test('any sequence of steps gives the frames that were published, in order and u
     { numRuns: 300 },
   );
 });
+
+describe('ends that are made anew', () => {
+  test('a writer goes on where the one before it ended', () => {
+    const memory = allocateRing(CAPACITY);
+    const reader = new RingReader(memory);
+    const first = new RingWriter(memory);
+    put(first, 8, 1);
+    first.publish();
+    put(first, 8, 2); // Claimed, and never published.
+    const second = new RingWriter(memory);
+    put(second, 8, 3);
+    second.publish();
+    expect(reader.next()).toBe(true);
+    expect(payload(reader)[0]).toBe(1);
+    expect(reader.next()).toBe(true);
+    expect(payload(reader)[0]).toBe(3);
+    expect(reader.next()).toBe(false);
+  });
+
+  test('a reader finds once more what the one before it had not released', () => {
+    const memory = allocateRing(CAPACITY);
+    const writer = new RingWriter(memory);
+    const first = new RingReader(memory);
+    for (const fill of [1, 2]) put(writer, 8, fill);
+    writer.publish();
+    first.next();
+    first.release();
+    first.next();
+    const second = new RingReader(memory);
+    expect(second.next()).toBe(true);
+    expect(payload(second)[0]).toBe(2);
+  });
+});
