@@ -24,7 +24,7 @@ const ARROWS: Readonly<Record<string, { parts: readonly string[]; packages: read
     queue: { parts: ['command', 'base'], packages: [] },
     partition: {
       parts: ['queue', 'log', 'ring', 'command', 'base'],
-      packages: ['@msgpack/msgpack'],
+      packages: [],
     },
     catalog: { parts: ['log', 'command', 'base'], packages: ['@msgpack/msgpack'] },
     broker: {

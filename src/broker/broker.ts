@@ -3,7 +3,6 @@
 
 import { availableParallelism, totalmem } from 'node:os';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { encode } from '@msgpack/msgpack';
 import { anchorClock, type Clock, type ClockAnchor, steadyClock } from '../base/clock.ts';
 import { type Durability, formatDurability } from '../base/durability.ts';
 import { BrokerError, type ErrorCode } from '../base/errors.ts';
@@ -38,6 +37,8 @@ import {
 } from '../command/thread-protocol.ts';
 import { type DataFolder, openDataFolder } from '../log/wal/data-folder.ts';
 import type { Damage } from '../log/wal/segment.ts';
+import { hasSpares } from '../log/wal/spares.ts';
+import { NODE_STORAGE } from '../log/wal/storage.ts';
 import { openWal } from '../log/wal/wal.ts';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.ts';
 import { CatalogOwner } from './catalog-owner.ts';
@@ -54,8 +55,11 @@ import { Supervisor } from './supervisor.ts';
 const MAIN_ROUTER = 0;
 /** Writes digests; see src/partition/digest-worker.ts. */
 const DIGEST_WORKER_URL = new URL('../partition/digest-worker.js', import.meta.url);
-/** The newest ones: in most logs they are given up before a start needs them. */
+/** While a log grows, its newest segments are left alone: in most logs they are given up before a
+ *  start needs them. Once it has not grown for a while, only the one that is written to is. */
 const SEGMENTS_NOT_DIGESTED = 4;
+const SEGMENTS_NOT_DIGESTED_IN_QUIET = 1;
+const QUIET_MS = 5_000;
 /** Segments that are kept ready ahead of use, per partition. */
 const SPARE_SEGMENTS = 2;
 const PAGE_BYTES = 4096;
@@ -110,6 +114,8 @@ export class Broker {
   readonly #routerLives: number[] = [];
   /** Of partitions that are starting: what changed since their settings were taken. */
   readonly #missedChanges: (CatalogChange[] | undefined)[];
+  /** Of each partition, until its log is quiet. */
+  readonly #quietTimers: (NodeJS.Timeout | undefined)[] = [];
   readonly #damageListeners: ((damages: readonly Damage[]) => void)[] = [];
   #closing: Promise<void> | undefined;
 
@@ -222,10 +228,13 @@ export class Broker {
 
   /** Starts the partitions; resolves when all of them run. */
   async start(): Promise<void> {
-    for (let partition = 0; partition < this.partitions; partition++) {
-      this.#prepareSegments(partition);
-    }
+    const partitions = Array.from({ length: this.partitions }, (_, partition) => partition);
+    // A new log will want a segment at once. For others, reading what they hold comes first.
+    const bare = (partition: number) =>
+      !hasSpares(NODE_STORAGE, this.#folder.partitionDirectory(partition));
+    for (const partition of partitions.filter(bare)) this.#prepareSegments(partition);
     await this.#supervisor.start();
+    for (const partition of partitions) this.#prepareSegments(partition);
     this.#moves.resume();
   }
 
@@ -241,11 +250,18 @@ export class Broker {
     const directory = this.#folder.partitionDirectory(partition);
     const segmentBytes = this.#options.segmentBytes ?? LOG_SEGMENT_BYTES_DEFAULT;
     this.#maintenance.preallocate({ directory, segmentBytes, sparesWanted: SPARE_SEGMENTS });
-    void this.#maintenance.digest(DIGEST_WORKER_URL, {
-      directory,
-      contentVersion: DIGEST_CONTENT_VERSION,
-      segmentsLeftAlone: SEGMENTS_NOT_DIGESTED,
-    });
+    this.#digest(directory, SEGMENTS_NOT_DIGESTED);
+    clearTimeout(this.#quietTimers[partition]);
+    this.#quietTimers[partition] = setTimeout(
+      () => this.#digest(directory, SEGMENTS_NOT_DIGESTED_IN_QUIET),
+      QUIET_MS,
+    ).unref();
+  }
+
+  #digest(directory: string, segmentsLeftAlone: number): void {
+    const contentVersion = DIGEST_CONTENT_VERSION;
+    const task = { directory, contentVersion, segmentsLeftAlone };
+    void this.#maintenance.digest(DIGEST_WORKER_URL, task);
   }
 
   /** Cold parts of logs that the last round of scrubbing has found damaged. */
@@ -305,7 +321,7 @@ export class Broker {
     for (const missed of this.#missedChanges) missed?.push(change);
     const drop = change.kind === 'deleted' ? change.definition.queueId : undefined;
     const defined = affectedBy(change, this.#definitions).map((each) =>
-      encode(settingsOf(each, this.#definitions), { ignoreUndefined: true }),
+      Buffer.from(JSON.stringify(settingsOf(each, this.#definitions))),
     );
     const partitions = Array.from({ length: this.partitions }, (_, partition) => partition);
     await Promise.all(
@@ -376,6 +392,7 @@ export class Broker {
     await Promise.all([...stops, stopped]);
     this.#router.close();
     for (const port of this.#ports) port.close();
+    for (const timer of this.#quietTimers) clearTimeout(timer);
     await this.#maintenance.close();
     this.#folder.close();
   }

@@ -6,7 +6,7 @@
  * makes one itself, in the middle of its traffic. A task that fails costs time only, and is
  * logged. */
 
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { BrokerError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { workerArguments } from '../base/worker-arguments.ts';
@@ -43,8 +43,8 @@ export class Maintenance {
   #closed = false;
   /** Directories that a preallocation is waiting for. */
   readonly #preallocating = new Set<string>();
-  /** Directories of logs whose digests are being written. */
-  readonly #digesting = new Set<string>();
+  /** Of logs whose digests are being written, by directory: what was asked for last. */
+  readonly #digesting = new Map<string, DigestTask>();
   readonly #logs = new Set<string>();
   #scrubTimer: NodeJS.Timeout | undefined;
   #scrubbing: Promise<readonly Damage[]> | undefined;
@@ -78,14 +78,21 @@ export class Maintenance {
   }
 
   /** Writes the digests that a log lacks, one segment at a time. Resolves when it has all, or when
-   *  one could not be written.
+   *  one could not be written; at once, where that log's are being written: that goes on by the
+   *  new task.
    *  @param worker exports `digest(task)`, which writes the next one; see `writeNextDigest`. */
   async digest(worker: URL, task: DigestTask): Promise<void> {
     const { directory } = task;
-    if (this.#digesting.has(directory)) return;
-    this.#digesting.add(directory);
+    const isUnderWay = this.#digesting.has(directory);
+    this.#digesting.set(directory, task);
+    if (isUnderWay) return;
     try {
-      while ((await this.run(worker, 'digest', task)) !== undefined);
+      for (let asked = task, written: unknown = true; written !== undefined; ) {
+        asked = this.#digesting.get(directory)!;
+        written = await this.run(worker, 'digest', asked);
+        // Nothing was missing by what was asked then.
+        if (this.#digesting.get(directory) !== asked) written = true;
+      }
     } catch (error) {
       if (!isClosed(error)) {
         this.#logger.warn({ err: error, directory }, 'a log segment could not be digested');
@@ -175,19 +182,25 @@ export class Maintenance {
     if (task === undefined) return;
     task.onStart();
     const { worker, name } = task;
+    this.#running = this.#open()
+      .then((pool) => pool.run(task.argument, { filename: worker.href, name }))
+      .then(task.resolve, task.reject)
+      .finally(() => {
+        this.#running = undefined;
+        this.#startNext();
+      });
+  }
+
+  async #open(): Promise<Piscina> {
+    // Loaded when there is something to do: a start has nothing for it.
+    const { Piscina } = await import('piscina');
     this.#pool ??= new Piscina({
       minThreads: 0,
       maxThreads: 1,
       idleTimeout: THREAD_IDLE_MS,
       execArgv: workerArguments(),
     });
-    this.#running = this.#pool
-      .run(task.argument, { filename: worker.href, name })
-      .then(task.resolve, task.reject)
-      .finally(() => {
-        this.#running = undefined;
-        this.#startNext();
-      });
+    return this.#pool;
   }
 
   /** Lets the task at hand end, and no other one begin. Idempotent. */

@@ -2,7 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { type CliContext, CliError, type Output } from './command.ts';
-import { COMMANDS } from './commands.ts';
+import { COMMANDS, type NamedSubcommand } from './commands.ts';
 import { asCliError, EXIT_DEFECT, EXIT_USAGE } from './exit-codes.ts';
 import { HELP_AFTER } from './help.ts';
 import { columnsOf } from './output.ts';
@@ -27,12 +27,18 @@ export async function runProgram(argv: readonly string[], context: CliContext): 
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
-  for (const add of COMMANDS) add(program, context);
+  for (const { load } of wanted(argv)) (await load())(program, context);
   try {
     await program.parseAsync(argv);
   } catch (error) {
     context.setExitCode(report(error, context));
   }
+}
+
+/** The subcommand that is named first; all of them where help or advice may be needed. */
+function wanted([, , first]: readonly string[]): readonly NamedSubcommand[] {
+  const named = COMMANDS.filter(({ name }) => name === first);
+  return named.length > 0 ? named : COMMANDS;
 }
 
 /** Lines that are easy to read, and fit the terminal. */

@@ -70,6 +70,9 @@ async function run(
   let doors: Doors | undefined;
   try {
     const onGone = () => stop.ask('no door is left');
+    // Partitions read their logs while the doors open.
+    const started = broker.start();
+    started.catch(() => {}); // It may fail before the doors are open; it is looked at after that.
     doors = await Doors.open({
       broker,
       count: options.doors,
@@ -82,7 +85,7 @@ async function run(
       logger,
       onGone,
     });
-    await Promise.race([broker.start(), stop.asked]);
+    await Promise.race([started, stop.asked]);
     if (!stop.isAsked()) announce(options, context, broker, logger);
     const reason = await stop.asked;
     logger.info({ reason }, 'stopping');

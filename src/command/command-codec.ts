@@ -14,7 +14,7 @@
  *   PURGE, DROP         -           -                  -
  *   PEEK                max         reply bytes max    -
  *   MOVE                max         destination or 0   -
- *   DEFINE              -           -                  queue settings as msgpack
+ *   DEFINE              -           -                  queue settings as JSON
  *   INSPECT             -           -                  -
  *   STOP                -           -                  -
  *   FAULT               kind        -                  -

@@ -8,7 +8,7 @@
  *   a form, an Action in the query, or a queue's URL       SQS (Query)
  *   anything else                                          REST, which knows no such path */
 
-import { isAdminPath } from './admin/protocol.ts';
+import { isAdminPath } from './admin/admin-paths.ts';
 import type { HttpProtocol, HttpRequest } from './http.ts';
 import { isSqsRequest } from './sqs/sqs-protocol.ts';
 

@@ -4,8 +4,8 @@
  * The reply is written before the commit and published after it. No command is taken up before
  * there is room for its reply, so a handler's own claim cannot fail. */
 
-import { decode } from '@msgpack/msgpack';
 import { assert } from '../base/assert.ts';
+import { utf8Text } from '../base/bytes.ts';
 import { ERRORS, isDiskFull, NO_ERROR } from '../base/errors.ts';
 import { BATCH_ENTRIES_MAX, FRAME_BYTES_MAX } from '../base/limits.ts';
 import * as codec from '../command/command-codec.ts';
@@ -268,8 +268,8 @@ handler(codec.OP_DROP, ({ state }, requests, at, replies, now) => {
 
 handler(codec.OP_DEFINE, ({ state }, requests, at, replies) => {
   const from = at + codec.REQUEST_HEADER_BYTES;
-  const settings = decode(requests.buffer.subarray(from, at + requests.length)) as QueueSettings;
-  state.define(settings);
+  const settings = JSON.parse(utf8Text(requests.buffer, from, at + requests.length));
+  state.define(settings as QueueSettings);
   const reply = claimReply(replies, 0);
   answer(requests, at, replies, reply, NO_ERROR, 0, 0);
 });

@@ -12,7 +12,7 @@ import {
   type PartitionMessage,
   type PartitionStart,
 } from '../command/thread-protocol.ts';
-import { storedSegmentBytes } from '../log/wal/open-segments.ts';
+import { logSize } from '../log/wal/open-segments.ts';
 import { NODE_STORAGE } from '../log/wal/storage.ts';
 import { openWal } from '../log/wal/wal.ts';
 import { MessageStore } from '../queue/message-store.ts';
@@ -24,6 +24,9 @@ import { Partition, RouterLink } from './partition.ts';
 
 /** A long replay must not look like a hang. */
 const RECORDS_PER_BEAT = 1024;
+/** Of small messages in a log that is full of them: room for so many is made before they are
+ *  found. Room that is not used takes no memory. */
+const BYTES_PER_MESSAGE = 256;
 
 const start = workerData as PartitionStart;
 const steady = steadyClock(start.clock);
@@ -43,8 +46,11 @@ function recover(): Partition {
   board.setState(start.partition, 'recovering');
   const { directory } = start.log;
   // A log keeps the segment size it was made with.
-  const segmentBytes = storedSegmentBytes(NODE_STORAGE, directory) ?? start.log.segmentBytes;
-  const store = new MessageStore(segmentBytes);
+  const { segmentBytes, segments } = logSize(NODE_STORAGE, directory) ?? {
+    segmentBytes: start.log.segmentBytes,
+    segments: 0,
+  };
+  const store = new MessageStore(segmentBytes, (segments * segmentBytes) / BYTES_PER_MESSAGE);
   for (const settings of start.queues) store.define(settings);
   let records = 0;
   const { log, report } = openWal(

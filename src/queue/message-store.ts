@@ -48,9 +48,9 @@ import { Queue } from './queue.ts';
 import { ReceiveAttempts } from './receive-attempts.ts';
 
 export class MessageStore {
-  readonly table = new MessageTable();
-  readonly groups = new GroupTable(this.table);
-  readonly heap = new DeadlineHeap(this.table);
+  readonly table: MessageTable;
+  readonly groups: GroupTable;
+  readonly heap: DeadlineHeap;
   readonly dedup = new DedupWindow();
   readonly attempts = new ReceiveAttempts();
   readonly hash = new Hash128();
@@ -67,7 +67,11 @@ export class MessageStore {
   /** Heads of chains of dead messages. */
   readonly #graves: number[] = [];
 
-  constructor(regionBytes: number) {
+  /** @param messages that there will be soon, roughly */
+  constructor(regionBytes: number, messages = 0) {
+    this.table = new MessageTable(messages);
+    this.groups = new GroupTable(this.table);
+    this.heap = new DeadlineHeap(this.table);
     this.#regionBytes = regionBytes;
     this.regions = new LiveRegions(regionBytes);
   }
@@ -115,13 +119,14 @@ export class MessageStore {
   /** The group of a message of `queue` whose entry lies at `at`. */
   groupOfEntry(queue: Queue, buffer: Uint8Array, at: number): number {
     const length = buffer[at + entry.GROUP_BYTES_AT]!;
-    if (length === 0) return this.#mainGroup(queue);
+    if (length === 0) return this.mainGroup(queue);
     const from = entry.groupIdOffset(buffer, at);
     this.hash.digest(buffer, from, from + length, 0);
     return this.#hashedGroup(queue, this.hash.a, this.hash.b);
   }
 
-  #mainGroup(queue: Queue): number {
+  /** The group of a standard queue's messages without one. */
+  mainGroup(queue: Queue): number {
     if (queue.mainGroup === 0) queue.mainGroup = this.#ownGroup(queue);
     return queue.mainGroup;
   }
@@ -325,7 +330,7 @@ export class MessageStore {
     if (queue.rows === 0 && queue.dropped) this.#forget(queue);
     const position = table.position(slot);
     const entryBytes = table.entryBytes(slot);
-    const joined = hashed ? this.#hashedGroup(target, low, high) : this.#mainGroup(target);
+    const joined = hashed ? this.#hashedGroup(target, low, high) : this.mainGroup(target);
     table.fill(slot, position, sequence, sentAt, entryBytes, target.index, joined, READY);
     table.words[slot * ROW_WORDS + SOURCE] = source;
     this.groups.words[joined * GROUP_WORDS + TOTAL]!++;

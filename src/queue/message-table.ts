@@ -63,9 +63,11 @@ export class MessageTable {
   /** No slot from here on has ever been used. */
   #end = 1;
 
-  constructor() {
+  /** @param rows for so many messages; more when they come. */
+  constructor(rows = 0) {
     this.#rows = ROWS_AT_FIRST;
-    const memory = new ArrayBuffer(ROWS_AT_FIRST * ROW_WORDS * 4);
+    while (this.#rows < Math.min(rows, ROWS_MAX)) this.#rows *= GROWTH;
+    const memory = new ArrayBuffer(this.#rows * ROW_WORDS * 4);
     this.words = new Int32Array(memory);
     this.doubles = new Float64Array(memory);
   }

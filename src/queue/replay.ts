@@ -10,6 +10,7 @@ import { noteDeduplication } from './deduplication.ts';
 import { digestedEntryBytes } from './digest.ts';
 import * as record from './event-record.ts';
 import type { MessageStore } from './message-store.ts';
+import { placePlain, type SendCursor } from './plain-run.ts';
 import type { Queue } from './queue.ts';
 import type { AttemptedMessage } from './receive-attempts.ts';
 
@@ -71,19 +72,26 @@ function replaySend(
   const sentAt = view.getFloat64(at + record.TIME_AT, true);
   const queueDelayMs = view.getUint32(at + record.SEND_DELAY_AT, true);
   const room = view.getUint16(at + record.SEND_ROOM_AT, true);
-  let sequence = view.getFloat64(at + record.SEND_SEQUENCE_AT, true);
   const digested = buffer[at + record.KIND_AT] === record.SEND_DIGEST;
-  let from = at + record.SEND_SLOTS_AT + room * 4;
-  let entryPosition = position + record.SEND_SLOTS_AT + room * 4;
+  const head = record.SEND_SLOTS_AT + room * 4;
+  const cursor: SendCursor = {
+    left: count,
+    slotAt: at + record.SEND_SLOTS_AT,
+    from: at + head,
+    position: position + head,
+    sequence: view.getFloat64(at + record.SEND_SEQUENCE_AT, true),
+  };
   if (fifo) store.dedup.expire(sentAt, Number.POSITIVE_INFINITY);
-  for (let i = 0; i < count; i++) {
-    const slot = view.getUint32(at + record.SEND_SLOTS_AT + i * 4, true);
+  else placePlain(store, queue, buffer, view, cursor, sentAt, queueDelayMs, digested);
+  for (; cursor.left > 0; cursor.left--) {
+    const { slotAt, from, sequence } = cursor;
+    const slot = view.getUint32(slotAt, true);
     const bytes = view.getUint32(from + entry.ENTRY_BYTES_AT, true);
     const delay = view.getUint32(from + entry.DELAY_MS_AT, true);
-    const delayMs = delay === entry.DELAY_OF_QUEUE ? queueDelayMs : delay;
+    const until = sentAt + (delay === entry.DELAY_OF_QUEUE ? queueDelayMs : delay);
     const group = store.groupOfEntry(queue, buffer, from);
     store.table.place(slot);
-    store.insert(queue, slot, entryPosition, sequence, sentAt, bytes, group, sentAt + delayMs);
+    store.insert(queue, slot, cursor.position, sequence, sentAt, bytes, group, until);
     if (fifo && buffer[from + entry.DEDUPLICATION_BYTES_AT] !== 0) {
       noteDeduplication(
         store,
@@ -93,14 +101,15 @@ function replaySend(
         from,
         sequence,
         sentAt,
-        entryPosition,
+        cursor.position,
       );
     }
-    sequence++;
-    from += digested ? digestedEntryBytes(buffer, from) : bytes;
-    entryPosition += bytes;
+    cursor.sequence++;
+    cursor.slotAt += 4;
+    cursor.from += digested ? digestedEntryBytes(buffer, from) : bytes;
+    cursor.position += bytes;
   }
-  if (sequence > store.nextSequence) store.nextSequence = sequence;
+  if (cursor.sequence > store.nextSequence) store.nextSequence = cursor.sequence;
 }
 
 function replayReceive(store: MessageStore, _buffer: Buffer, view: DataView, at: number): void {

@@ -1,17 +1,15 @@
 /* The admin door: health, metrics, the dashboard and what it shows, the REST door's description.
- * Everything here is GET. Used on a door's thread. */
+ * Everything here is GET. Used on a door's thread. What most servers are never asked for is loaded
+ * when it is. */
 
 import type { Clock } from '../../base/clock.ts';
 import type { QueueService } from '../../broker/service.ts';
 import type { HttpAnswer, HttpHandler, HttpProtocol } from '../http.ts';
-import { openApiDocument } from '../rest/openapi.ts';
-import { OPERATIONS } from '../rest/operations.ts';
-import { problemOfError } from '../rest/problem.ts';
-import { methodNotAllowed, problemAnswer } from '../rest/protocol.ts';
+import { methodNotAllowed, problemAnswer, problemOfError } from '../rest/problem.ts';
+import type { AdminPath } from './admin-paths.ts';
 import { DASHBOARD_PAGE } from './dashboard-page.ts';
 import { healthAnswer } from './health.ts';
 import type { MeasurementSource } from './measurements.ts';
-import { METRICS_CONTENT_TYPE, metricsText } from './metrics.ts';
 import { QUEUES_SHOWN_DEFAULT, QUEUES_SHOWN_MAX, queueFigures } from './queue-figures.ts';
 
 const NOT_CACHED = [['cache-control', 'no-store']] as const;
@@ -26,14 +24,6 @@ const PAGE_HEADERS = [
   ['x-frame-options', 'DENY'],
 ] as const;
 
-/** Where the admin door answers, beside `/` for browsers. */
-const ADMIN_PATHS = ['/healthz', '/metrics', '/status.json', '/openapi.json'] as const;
-type AdminPath = (typeof ADMIN_PATHS)[number];
-
-export function isAdminPath(path: string): boolean {
-  return (ADMIN_PATHS as readonly string[]).includes(path);
-}
-
 export interface AdminOptions {
   readonly service: QueueService;
   readonly source: MeasurementSource;
@@ -43,7 +33,7 @@ export interface AdminOptions {
 
 export function createAdminProtocol(options: AdminOptions): HttpProtocol {
   const { service, source, clock, version } = options;
-  const openApi = JSON.stringify(openApiDocument(OPERATIONS, version));
+  let openApi: Promise<string> | undefined;
 
   const pages: Readonly<Record<AdminPath | '/', HttpHandler>> = {
     '/': () => ({
@@ -57,6 +47,7 @@ export function createAdminProtocol(options: AdminOptions): HttpProtocol {
       return jsonAnswer(status, JSON.stringify(body));
     },
     '/metrics': async () => {
+      const { METRICS_CONTENT_TYPE, metricsText } = await import('./metrics.ts');
       const selection = await queueFigures(service, QUEUES_SHOWN_MAX);
       const text = await metricsText(await source.measure(), selection, clock());
       return { status: 200, contentType: METRICS_CONTENT_TYPE, headers: NOT_CACHED, body: text };
@@ -69,7 +60,7 @@ export function createAdminProtocol(options: AdminOptions): HttpProtocol {
       const status = { now: clock(), ...measured, queues, queuesTotal: total };
       return jsonAnswer(200, JSON.stringify(status));
     },
-    '/openapi.json': () => jsonAnswer(200, openApi),
+    '/openapi.json': async () => jsonAnswer(200, await (openApi ??= openApiText(version))),
   };
 
   return {
@@ -80,6 +71,14 @@ export function createAdminProtocol(options: AdminOptions): HttpProtocol {
     },
     refuse: (_request, error) => problemAnswer(problemOfError(error)),
   };
+}
+
+async function openApiText(version: string): Promise<string> {
+  const [{ openApiDocument }, { OPERATIONS }] = await Promise.all([
+    import('../rest/openapi.ts'),
+    import('../rest/operations.ts'),
+  ]);
+  return JSON.stringify(openApiDocument(OPERATIONS, version));
 }
 
 function jsonAnswer(status: number, body: string): HttpAnswer {

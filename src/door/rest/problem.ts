@@ -2,6 +2,7 @@
  * that a cause has the same code and the same advice here as at every other door. */
 
 import { BrokerError, ERRORS, type ErrorCode } from '../../base/errors.ts';
+import type { HttpAnswer } from '../http.ts';
 
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 
@@ -47,8 +48,28 @@ function titleOf(code: ErrorCode): string {
   return words[0]!.toUpperCase() + words.slice(1);
 }
 
-export function problemHeaders(problem: Problem): Record<string, string> {
+function problemHeaders(problem: Problem): Record<string, string> {
   const headers: Record<string, string> = { 'content-type': PROBLEM_CONTENT_TYPE };
   if (problem.retryable) headers['retry-after'] = String(RETRY_AFTER_SECONDS);
   return headers;
+}
+
+/** An error as an HTTP answer; also of paths that no protocol owns. */
+export function problemAnswer(problem: Problem, more: HttpAnswer['headers'] = []): HttpAnswer {
+  const { 'content-type': contentType = '', ...headers } = problemHeaders(problem);
+  return {
+    status: problem.status,
+    contentType,
+    headers: [...Object.entries(headers), ...more],
+    body: JSON.stringify(problem),
+  };
+}
+
+/** What a path that only answers GET says to another method. */
+export function methodNotAllowed(method: string, path: string): HttpAnswer {
+  const code: ErrorCode = 'CAPSTAN_UNSUPPORTED_OPERATION';
+  const refused = problemOf(code, `"${path}" takes GET, and not ${method}.`);
+  return problemAnswer({ ...refused, status: 405, title: 'Method not allowed' }, [
+    ['allow', 'GET, HEAD'],
+  ]);
 }

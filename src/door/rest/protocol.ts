@@ -1,13 +1,15 @@
-/* The REST door: from a whole HTTP request to an operation and back. Used on a door's thread. */
+/* The REST door: from a whole HTTP request to an operation and back. Used on a door's thread.
+ *
+ * The operations, whose schemas are a tenth of a second's work, are loaded by the first request: a
+ * server that starts has clients waiting who may never ask for them. */
 
-import { BrokerError, type ErrorCode } from '../../base/errors.ts';
+import { BrokerError } from '../../base/errors.ts';
 import type { QueueService } from '../../broker/service.ts';
 import type { DoorCounters } from '../door-counters.ts';
 import type { HttpAnswer, HttpProtocol, HttpRequest } from '../http.ts';
 import type { RestResponse } from './operation.ts';
-import { OPERATIONS } from './operations.ts';
-import { type Problem, problemHeaders, problemOf, problemOfError } from './problem.ts';
-import { Routes } from './routes.ts';
+import { type Problem, problemAnswer, problemOf, problemOfError } from './problem.ts';
+import type { Routes } from './routes.ts';
 
 const JSON_CONTENT_TYPE = 'application/json';
 /** What every path takes besides its operations' methods. */
@@ -33,7 +35,7 @@ export interface RestOptions {
 }
 
 export function createRestProtocol({ service, counters }: RestOptions): HttpProtocol {
-  const routes = new Routes(OPERATIONS);
+  let loaded: Routes | undefined;
   const problem = (made: Problem, headers: HttpAnswer['headers'] = []): HttpAnswer => {
     counters.error();
     return problemAnswer(made, headers);
@@ -43,6 +45,8 @@ export function createRestProtocol({ service, counters }: RestOptions): HttpProt
     counters.request();
     try {
       const method = request.method === 'HEAD' ? 'GET' : request.method;
+      const routes = loaded ?? (await loadRoutes());
+      loaded = routes;
       const route = routes.find(method, request.path);
       if (route === undefined) return withoutRoute(request, routes.methodsOf(request.path));
       const { operation, path } = route;
@@ -71,6 +75,14 @@ export function createRestProtocol({ service, counters }: RestOptions): HttpProt
   }
 
   return { handle, refuse: (_request, error) => problem(problemOfError(error)) };
+}
+
+async function loadRoutes(): Promise<Routes> {
+  const [{ Routes }, { OPERATIONS }] = await Promise.all([
+    import('./routes.ts'),
+    import('./operations.ts'),
+  ]);
+  return new Routes(OPERATIONS);
 }
 
 /** A request as operations see it. The signal is made only for those that ask for it. */
@@ -103,24 +115,4 @@ function answerOf({ status, body, headers }: RestResponse): HttpAnswer {
     ...(headers === undefined ? {} : { headers: Object.entries(headers) }),
     body: body === undefined ? '' : JSON.stringify(body),
   };
-}
-
-/** An error as an HTTP answer; also of paths that no protocol owns. */
-export function problemAnswer(problem: Problem, more: HttpAnswer['headers'] = []): HttpAnswer {
-  const { 'content-type': contentType = '', ...headers } = problemHeaders(problem);
-  return {
-    status: problem.status,
-    contentType,
-    headers: [...Object.entries(headers), ...more],
-    body: JSON.stringify(problem),
-  };
-}
-
-/** What a path that only answers GET says to another method. */
-export function methodNotAllowed(method: string, path: string): HttpAnswer {
-  const code: ErrorCode = 'CAPSTAN_UNSUPPORTED_OPERATION';
-  const refused = problemOf(code, `"${path}" takes GET, and not ${method}.`);
-  return problemAnswer({ ...refused, status: 405, title: 'Method not allowed' }, [
-    ['allow', 'GET, HEAD'],
-  ]);
 }

@@ -59,15 +59,28 @@ function readHeader(storage: Storage, directory: string, index: number): Segment
   }
 }
 
-/** The segment size of the log in `directory`; undefined when it has no segment yet. A log that is
- *  damaged says so when it is opened. */
-export function storedSegmentBytes(storage: Storage, directory: string): number | undefined {
+/** What a log takes on disk, its spares left out. */
+export interface LogSize {
+  readonly segmentBytes: number;
+  readonly segments: number;
+}
+
+/** The size of the log in `directory`; undefined when it has no segment yet. A log that is damaged
+ *  says so when it is opened. */
+export function logSize(storage: Storage, directory: string): LogSize | undefined {
   try {
-    const newest = listLog(storage, directory).segments.at(-1);
+    const { segments } = listLog(storage, directory);
+    const newest = segments.at(-1);
     if (newest === undefined) return undefined;
-    return openSegments(storage, directory, newest)[0]?.header.segmentBytes;
+    const segment = openSegments(storage, directory, newest)[0];
+    if (segment === undefined) return undefined;
+    return { segmentBytes: segment.header.segmentBytes, segments: segments.length };
   } catch (error) {
     if (isMissing(error) || error instanceof BrokerError) return undefined;
     throw error;
   }
+}
+
+export function storedSegmentBytes(storage: Storage, directory: string): number | undefined {
+  return logSize(storage, directory)?.segmentBytes;
 }

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { storedSegmentBytes } from './open-segments.ts';
 import { listLog, spareFileName, unfinishedFileName } from './segment.ts';
-import type { Storage } from './storage.ts';
+import { isMissing, type Storage } from './storage.ts';
 
 export interface Preallocation {
   readonly directory: string;
@@ -33,4 +33,14 @@ export function makeSpares(
     storage.syncDirectory(directory);
   }
   return made;
+}
+
+/** True when the log in a directory can begin a segment without making it first. Any thread. */
+export function hasSpares(storage: Storage, directory: string): boolean {
+  try {
+    return listLog(storage, directory).spares.length > 0;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }

@@ -10,7 +10,6 @@
  * A segment is on disk whole before the next one is begun. After a failed write or sync nothing is
  * written any more. */
 
-import { randomBytes } from 'node:crypto';
 import { assert } from '../../base/assert.ts';
 import type { Durability } from '../../base/durability.ts';
 import { BrokerError } from '../../base/errors.ts';
@@ -76,8 +75,9 @@ const SCAN_BYTES = 1024 * 1024;
 /** No record fits below it: the slow path of `claim` finds out why. */
 const NO_FRAME = -1;
 
+/** By the global that Node loads when it is first used: a start needs no salt, and has no time. */
 function randomWord(): number {
-  return randomBytes(4).readUInt32LE();
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }
 
 class Wal implements Log {
