@@ -6,11 +6,18 @@ export interface Ticker {
   stop(): Promise<void>;
 }
 
-export function startTicker(intervalMs: number, onTick: () => void): Ticker {
+export interface TickerStart {
+  /** The first tick, by the clock that all threads share: `process.hrtime.bigint()`. */
+  readonly startNs: bigint;
+  readonly intervalNs: bigint;
+  readonly stop: Int32Array;
+}
+
+/** Calls `onTick` every `intervalMs` from `startNs` on, as exactly as it can be had. */
+export function startTicker(startNs: bigint, intervalMs: number, onTick: () => void): Ticker {
   const stop = new Int32Array(new SharedArrayBuffer(4));
-  const worker = new Worker(new URL('./ticker-thread.js', import.meta.url), {
-    workerData: { intervalMs, stop },
-  });
+  const start: TickerStart = { startNs, intervalNs: BigInt(Math.round(intervalMs * 1e6)), stop };
+  const worker = new Worker(new URL('./ticker-thread.js', import.meta.url), { workerData: start });
   worker.on('message', onTick);
   const exited = new Promise<void>((resolve) => {
     worker.once('exit', () => resolve());

@@ -15,6 +15,7 @@ import { scenario as limits } from './limits.ts';
 import { scenario as manyQueues } from './many-queues.ts';
 import { scenario as peers } from './peers.ts';
 import { scenario as protocols } from './protocols.ts';
+import { scenario as ring } from './ring.ts';
 import { scenario as scaling } from './scaling.ts';
 import { scenario as singleSends } from './single-sends.ts';
 import { scenario as sqsCycle } from './sqs-cycle.ts';
@@ -25,6 +26,7 @@ import { scenario as websocketCycle } from './websocket-cycle.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   limits,
+  ring,
   embeddedCycle,
   websocketCycle,
   enqueue,
