@@ -21,19 +21,24 @@ const HIGH = Uint8Array.from({ length: 256 }, (_, byte) => DIGITS.charCodeAt(byt
 const LOW = Uint8Array.from({ length: 256 }, (_, byte) => DIGITS.charCodeAt(byte & 15));
 const HYPHEN = 0x2d;
 
+/** Fills `bytes` from `from` on. */
+export type FillRandom = (bytes: Uint8Array, from: number) => void;
+
 export class MessageIds {
   /** The id at hand; the same memory each time. */
   readonly bytes = new Uint8Array(MESSAGE_ID_BYTES);
   readonly #view = new DataView(this.bytes.buffer);
   #counter = 0;
   #stampedAtMs = -1;
+  readonly #fillRandom: FillRandom;
 
-  constructor() {
+  constructor(fillRandom: FillRandom = (bytes, from) => void randomFillSync(bytes, from)) {
+    this.#fillRandom = fillRandom;
     this.#reseed();
   }
 
   #reseed(): void {
-    randomFillSync(this.bytes, VERSION_AT);
+    this.#fillRandom(this.bytes, VERSION_AT);
     this.bytes[VERSION_AT] = 0x70 | (this.bytes[VERSION_AT]! & 0x0f);
     this.bytes[VARIANT_AT] = 0x80 | (this.bytes[VARIANT_AT]! & 0x3f);
     this.#counter = 0;

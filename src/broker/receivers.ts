@@ -7,6 +7,7 @@
 
 import { assert } from '../base/assert.ts';
 import { type BrokerError, NO_ERROR } from '../base/errors.ts';
+import type { EventLoop, Timer } from '../base/event-loop.ts';
 import type { Board } from '../command/board.ts';
 import * as codec from '../command/command-codec.ts';
 import * as entry from '../command/message-entry.ts';
@@ -23,6 +24,7 @@ export interface ReceiverContext {
   readonly board: Board;
   readonly handles: readonly PartitionHandle[];
   readonly receipts: ReceiptCodec;
+  readonly eventLoop: EventLoop;
   readonly nameOf: (queueId: number) => string | undefined;
   /** Frames were begun: flush before long. */
   readonly flushSoon: () => void;
@@ -46,6 +48,10 @@ export class QueueReceivers {
     this.#context = context;
     this.#asked = new Int32Array(context.handles.length);
     this.#next = (queue.queueId + context.router) % context.handles.length;
+  }
+
+  get eventLoop(): EventLoop {
+    return this.#context.eventLoop;
   }
 
   get idle(): boolean {
@@ -324,7 +330,7 @@ export class Receiver implements PendingRequest, PendingReceive {
   done = false;
   readonly #queue: QueueReceivers;
   readonly #outlet: Outlet;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #timedOut = false;
   #cancelled = false;
   #emptyReplies = 0;
@@ -349,7 +355,8 @@ export class Receiver implements PendingRequest, PendingReceive {
   }
 
   startTimer(): void {
-    this.#timer ??= setTimeout(() => this.#stopWaiting(), this.options.waitMs);
+    const { eventLoop } = this.#queue;
+    this.#timer ??= eventLoop.after(this.options.waitMs, () => this.#stopWaiting());
   }
 
   watch(signal: AbortSignal): void {
@@ -424,7 +431,7 @@ export class Receiver implements PendingRequest, PendingReceive {
     this.#emptyReplies = 0;
     this.#outlet.withdraw();
     this.startTimer();
-    setTimeout(() => this.#goOn(), PAUSE_MS);
+    this.#queue.eventLoop.after(PAUSE_MS, () => this.#goOn());
   }
 
   /** What was ready went to somebody else: ask another partition, or wait. */
@@ -451,7 +458,7 @@ export class Receiver implements PendingRequest, PendingReceive {
   #end(): boolean {
     if (this.done) return false;
     this.done = true;
-    clearTimeout(this.#timer);
+    this.#queue.eventLoop.cancel(this.#timer);
     this.#unwatch?.();
     this.#queue.leave(this);
     return true;

@@ -7,6 +7,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import { BrokerError, type ErrorCode } from '../base/errors.ts';
+import { type EventLoop, NODE_EVENT_LOOP } from '../base/event-loop.ts';
 import {
   BATCH_BYTES_MAX,
   BATCH_ENTRIES_MAX,
@@ -24,7 +25,7 @@ import type { Doorbell } from '../ring/doorbell.ts';
 import type { CatalogCalls } from './catalog-calls.ts';
 import { Delivered, takeMessages } from './delivered.ts';
 import { EncodedSender } from './encoded-sender.ts';
-import { MessageIds } from './message-ids.ts';
+import { type FillRandom, MessageIds } from './message-ids.ts';
 import type { MoveStep } from './move-task-run.ts';
 import type {
   EncodedReceive,
@@ -59,9 +60,16 @@ export interface RouterOptions {
   readonly definitions: Definitions;
   readonly receipts: ReceiptCodec;
   readonly clock: Clock;
-  readonly doorbell: Doorbell;
+  readonly doorbell: RouterBell;
   readonly catalog: CatalogCalls;
+  /** That of Node, when left out. */
+  readonly eventLoop?: EventLoop | undefined;
+  /** Fills a part of message ids; with what nobody can guess, when left out. */
+  readonly fillRandom?: FillRandom | undefined;
 }
+
+/** What a router asks of its doorbell. */
+export type RouterBell = Pick<Doorbell, 'armAsync' | 'close'>;
 
 /** How often a closing router looks whether its requests are answered. */
 const SETTLE_INTERVAL_MS = 5;
@@ -69,7 +77,8 @@ const SETTLE_INTERVAL_MS = 5;
 export class Router implements NativeService {
   readonly #board: Board;
   readonly #definitions: Definitions;
-  readonly #doorbell: Doorbell;
+  readonly #doorbell: RouterBell;
+  readonly #eventLoop: EventLoop;
   readonly #catalog: CatalogCalls;
   readonly #handles: readonly PartitionHandle[];
   readonly #receivers = new Map<number, QueueReceivers>();
@@ -86,13 +95,14 @@ export class Router implements NativeService {
     this.#board = board;
     this.#definitions = options.definitions;
     this.#doorbell = options.doorbell;
+    this.#eventLoop = options.eventLoop ?? NODE_EVENT_LOOP;
     this.#catalog = options.catalog;
     this.#receipts = receipts;
     this.#handles = Array.from(
       { length: board.partitions },
       (_, partition) => new PartitionHandle(partition, options.life),
     );
-    const ids = new MessageIds();
+    const ids = new MessageIds(options.fillRandom);
     this.#sender = new Sender(this.#handles, ids, options.clock, this.#flushSoon);
     this.#encodedSender = new EncodedSender({
       handles: this.#handles,
@@ -107,10 +117,12 @@ export class Router implements NativeService {
       board,
       handles: this.#handles,
       receipts,
+      eventLoop: this.#eventLoop,
       nameOf: this.#nameOf,
       flushSoon: this.#flushSoon,
       giveBack: (queue, messages) => void this.#giveBack(queue, messages),
     };
+    if (options.life !== undefined && options.life > 0) board.lowerFlags(router);
     this.#doorbell.armAsync(this.#onRing, this.#hasWork);
   }
 
@@ -192,7 +204,7 @@ export class Router implements NativeService {
   readonly #flushSoon = (): void => {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    setImmediate(this.#flush);
+    this.#eventLoop.soon(this.#flush);
   };
 
   readonly #flush = (): void => {

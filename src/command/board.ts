@@ -162,6 +162,11 @@ export class Board {
     Atomics.and(this.#words, this.#masks + row, ~(1 << router));
   }
 
+  /** A router that starts anew waits for nothing. */
+  lowerFlags(router: number): void {
+    for (let row = 0; row < this.rows; row++) this.lowerFlag(router, row);
+  }
+
   /** A partition that starts anew holds nothing until it says so. */
   clearPartition(partition: number): void {
     const from = this.#countsAt(partition, 0);

@@ -22,13 +22,13 @@ import { handleCommand } from './command-handlers.ts';
 export class RouterLink {
   readonly router: number;
   readonly end: DuplexServerEnd;
-  readonly doorbell: Doorbell;
+  readonly doorbell: Pick<Doorbell, 'ring'>;
   /** Queues whose VISIBLE notice found no room in the reply ring. */
   readonly owedNotices = new Set<number>();
   /** Room that the reply ring lacks for a command's reply; the router rings when it makes some. */
   roomWanted = 0;
 
-  constructor(router: number, end: DuplexServerEnd, doorbell: Doorbell) {
+  constructor(router: number, end: DuplexServerEnd, doorbell: Pick<Doorbell, 'ring'>) {
     this.router = router;
     this.end = end;
     this.doorbell = doorbell;

@@ -67,9 +67,10 @@ export class MessageStore {
   /** Heads of chains of dead messages. */
   readonly #graves: number[] = [];
 
-  /** @param messages that there will be soon, roughly */
-  constructor(regionBytes: number, messages = 0) {
-    this.table = new MessageTable(messages);
+  /** @param messages that there will be soon, roughly
+   *  @param rowsAtFirst of the table, at least */
+  constructor(regionBytes: number, messages = 0, rowsAtFirst?: number) {
+    this.table = new MessageTable(messages, rowsAtFirst);
     this.groups = new GroupTable(this.table);
     this.heap = new DeadlineHeap(this.table);
     this.#regionBytes = regionBytes;

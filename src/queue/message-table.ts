@@ -64,8 +64,8 @@ export class MessageTable {
   #end = 1;
 
   /** @param rows for so many messages; more when they come. */
-  constructor(rows = 0) {
-    this.#rows = ROWS_AT_FIRST;
+  constructor(rows = 0, rowsAtFirst = ROWS_AT_FIRST) {
+    this.#rows = rowsAtFirst;
     while (this.#rows < Math.min(rows, ROWS_MAX)) this.#rows *= GROWTH;
     const memory = new ArrayBuffer(this.#rows * ROW_WORDS * 4);
     this.words = new Int32Array(memory);

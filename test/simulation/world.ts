@@ -1,7 +1,6 @@
 /* What a simulation acts on: the real partitions on faulty disks, and the rings to them, all on one
  * thread and one simulated clock. */
 
-import { RING_BYTES } from '../../src/base/limits.ts';
 import { allocateBoard, Board } from '../../src/command/board.ts';
 import type { QueueSettings } from '../../src/command/queue-definition.ts';
 import { openWal } from '../../src/log/wal/wal.ts';
@@ -10,12 +9,14 @@ import { MessageStore } from '../../src/queue/message-store.ts';
 import { QueueState } from '../../src/queue/queue-state.ts';
 import { replayRecord } from '../../src/queue/replay.ts';
 import { allocateDoorbell, Doorbell } from '../../src/ring/doorbell.ts';
-import { allocateDuplex, DuplexClientEnd, DuplexServerEnd } from '../../src/ring/duplex.ts';
+import { DuplexClientEnd, DuplexServerEnd } from '../../src/ring/duplex.ts';
 import { FaultyStorage, ProcessDied } from '../support/faulty-storage.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
+import { emptyRings } from './rings.ts';
 
 export const SEGMENT_BYTES = 8192;
 const BOARD_ROWS = 64;
+const TABLE_ROWS = 256;
 
 /** A partition's actor, its disk, and the clients' ends of its rings. */
 export class SimulatedPartition {
@@ -37,7 +38,7 @@ export class SimulatedPartition {
   start(): boolean {
     const { board, random, queues, clients } = this.#world;
     board.clearPartition(this.index);
-    const store = new MessageStore(SEGMENT_BYTES);
+    const store = new MessageStore(SEGMENT_BYTES, 0, TABLE_ROWS);
     for (const settings of queues.values()) store.define(settings);
     try {
       const { log } = openWal(
@@ -57,7 +58,7 @@ export class SimulatedPartition {
       state.recovered(this.#world.now);
       const ends: DuplexClientEnd[] = [];
       const links = Array.from({ length: clients }, (_, router) => {
-        const memory = allocateDuplex(RING_BYTES);
+        const memory = emptyRings(this.index, router);
         ends.push(new DuplexClientEnd(memory));
         return new RouterLink(
           router,

@@ -54,11 +54,12 @@ export function recoverLog(options: RecoveryOptions, replay: ReplayHandler): Rec
   const found = { segments: segments.length, digests: 0, frames: 0, records: 0, bytes: 0 };
   let nextSequence = 1;
   let remark: string | undefined;
-  const reader = segments.length > 0 ? new FrameReader(READ_BYTES) : undefined;
+  const segmentBytes = segments[0]?.header.segmentBytes ?? 0;
+  const reader = new FrameReader(Math.min(READ_BYTES, segmentBytes));
   segments.forEach((segment, at) => {
     const next = segments[at + 1];
     const digest = next && replayDigestOf(options, segment, next, replay);
-    const walk = digest ?? recoverSegment(storage, reader!, segment, next, replay);
+    const walk = digest ?? recoverSegment(storage, reader, segment, next, replay);
     nextSequence = walk.nextSequence;
     if (digest !== undefined) found.digests++;
     if (walk.verdict === 'truncate') remark = tornTail(segment, walk);

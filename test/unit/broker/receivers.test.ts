@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ERRORS, NO_ERROR } from '../../../src/base/errors.ts';
+import { NODE_EVENT_LOOP } from '../../../src/base/event-loop.ts';
 import { PartitionHandle } from '../../../src/broker/partition-handle.ts';
 import { ReceiptCodec } from '../../../src/broker/receipt-handle.ts';
 import { QueueReceivers, type ReceiverOptions } from '../../../src/broker/receivers.ts';
@@ -37,6 +38,7 @@ beforeEach(() => {
     board,
     handles: [handle],
     receipts: new ReceiptCodec(new Uint8Array(32)),
+    eventLoop: NODE_EVENT_LOOP,
     nameOf: () => undefined,
     flushSoon: () => handle.flush(),
     giveBack: () => {},
