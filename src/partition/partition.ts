@@ -116,7 +116,8 @@ export class Partition {
 
   /** How long nothing can happen but by a ring of the doorbell, at most `limitMs`. */
   idleMs(now: number, limitMs: number): number {
-    return Math.max(0, Math.min(limitMs, this.state.nextDeadline() - now, this.log.idleBy - now));
+    const due = Math.min(this.state.nextDeadline(), this.log.idleBy, this.#cleaner.dueAt);
+    return Math.max(0, Math.min(limitMs, due - now));
   }
 
   /** Housekeeping for quiet moments and, at least, for every heartbeat. */

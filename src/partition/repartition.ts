@@ -72,7 +72,7 @@ export async function repartition(order: RepartitionOrder): Promise<number> {
     const target = targets[placeOf(definition, bytes, targets.length, moved)]!;
     commitIfLarge(target.log);
     const { nextSlot, nextSequence } = target;
-    writeRelocation(target.log, source.store, slot, nextSlot, nextSequence, bytes);
+    writeRelocation(target.log, source.store, slot, nextSlot, nextSequence, bytes, 0);
     target.nextSlot++;
     target.nextSequence++;
     moved++;

@@ -18,11 +18,10 @@ const DEDUP_ENTRIES_PER_RECORD = 1000;
 /** Grows to the largest entry that was read. */
 let scratch = Buffer.alloc(0);
 
-/** Writes the message in `slot` anew, at the head. */
-export function relocate(state: QueueState, reader: EntryReader, slot: number): void {
+/** Writes the message in `slot` anew, at the head. Its entry is at `from` in `source`. */
+export function relocate(state: QueueState, slot: number, source: Buffer, from: number): void {
   const { store, table, journal } = state;
-  const entryBytes = readEntry(store, reader, slot);
-  writeRelocation(journal, store, slot, slot, table.sequence(slot), entryBytes);
+  writeRelocation(journal, store, slot, slot, table.sequence(slot), source, from);
   store.relocate(slot, journal.claimedPosition + record.RELOCATE_HEADER_BYTES);
 }
 
@@ -36,20 +35,22 @@ export function readEntry(store: MessageStore, reader: EntryReader, slot: number
 }
 
 /** Writes a RELOCATE record: the message in `slot` of `store` is from here on in `newSlot`, with
- *  the sequence `newSequence`. */
+ *  the sequence `newSequence`. Its entry is at `from` in `source`. */
 export function writeRelocation(
   journal: Journal,
   store: MessageStore,
   slot: number,
   newSlot: number,
   newSequence: number,
-  entryBytes: Buffer,
+  source: Buffer,
+  from: number,
 ): void {
   const { table } = store;
   const { queueId, fifo } = store.queueOf(slot);
   const messageState = table.state(slot);
   const flags = messageState | (fifo ? record.FLAG_RELOCATE_FIFO : 0);
-  const length = record.RELOCATE_HEADER_BYTES + entryBytes.length;
+  const entryBytes = table.entryBytes(slot);
+  const length = record.RELOCATE_HEADER_BYTES + entryBytes;
   const at = beginRecord(journal, length, record.RELOCATE, flags, 1, queueId, table.sentAt(slot));
   const { view, buffer } = journal;
   const deadline = messageState === READY ? 0 : store.heap.deadline(slot);
@@ -61,7 +62,7 @@ export function writeRelocation(
   view.setUint32(at + record.RELOCATE_COUNT_AT, table.receiveCount(slot), true);
   view.setUint32(at + record.RELOCATE_SOURCE_AT, table.source(slot), true);
   view.setUint32(at + record.RELOCATE_SOURCE_AT + 4, 0, true);
-  entryBytes.copy(buffer, at + record.RELOCATE_HEADER_BYTES);
+  source.copy(buffer, at + record.RELOCATE_HEADER_BYTES, from, from + entryBytes);
 }
 
 /** Writes what the regions before `region` say beyond messages: the counters, and deduplication ids

@@ -407,7 +407,7 @@ class Wal implements Log {
     const reader = this.#scanner;
     const file = this.#storage.open(segment.path, 'read');
     try {
-      reader.open(file, segment.header, from, segment.end);
+      reader.open(file, segment.header, from, segment.end, bytesMax);
       while (reader.offset - from < bytesMax && reader.next()) reader.forEachRecord(handler);
     } finally {
       file.close();

@@ -7,7 +7,7 @@ import {
 import { digestRecord } from '../../../src/queue/digest.ts';
 import { MessageStore } from '../../../src/queue/message-store.ts';
 import { QueueState } from '../../../src/queue/queue-state.ts';
-import { relocate } from '../../../src/queue/relocation.ts';
+import { readEntry, relocate } from '../../../src/queue/relocation.ts';
 import { replayRecord } from '../../../src/queue/replay.ts';
 import { MemoryStorage } from '../../support/memory-log.ts';
 import { partitionQueueSettings } from '../../support/partition-queue-settings.ts';
@@ -62,7 +62,8 @@ function history(): MemoryStorage {
   void log.commit();
   expect(state.receiving.receive(STANDARD, 1, 1e6, 1e6, 30_000, 0, NOW)).toBe(1);
   void log.commit();
-  relocate(state, log, state.receiving.slots[0]!);
+  const slot = state.receiving.slots[0]!;
+  relocate(state, slot, readEntry(state.store, log, slot), 0);
   void log.commit();
   return storage;
 }
