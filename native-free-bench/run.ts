@@ -1,16 +1,18 @@
 /* The benchmark's command: `npm run bench -- --help`. Fails on a wrong count, never on a slow
  * figure. */
 
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Chart } from './charts/chart.ts';
-import { Bench, type BenchOptions, type Scenario } from './harness/bench.ts';
+import type { BenchOptions, Scenario } from './harness/bench.ts';
 import { describeMachine, machineLine } from './harness/machine.ts';
 import { printProfiles } from './harness/profile.ts';
-import { type Report, writeReport } from './harness/report.ts';
-import { formatFigure, textTable } from './harness/table.ts';
+import { exitCodeOf, type Report, writeReport } from './harness/report.ts';
+import { runSuite } from './harness/suite.ts';
+import { formatFigure, tableOfRows, textTable } from './harness/table.ts';
 import { SCENARIOS } from './scenarios/scenarios.ts';
+import { targetsTable } from './scenarios/targets.ts';
 
 const BUILD_DIRECTORY = fileURLToPath(new URL('../..', import.meta.url));
 const HELP = `npm run bench -- [options]
@@ -50,21 +52,9 @@ function chosen(): readonly Scenario[] {
   );
 }
 
-async function runScenario(scenario: Scenario, options: BenchOptions) {
-  const bench = new Bench(scenario.name, options);
-  console.log(`\n${scenario.name}: ${scenario.summary}`);
-  await bench.run(scenario);
-  for (const { name, reason } of bench.skipped) console.log(`  skipped ${name}: ${reason}`);
-  const charts = bench.rows.length > 0 ? (scenario.charts?.(bench.rows, bench.curves) ?? []) : [];
-  return { bench, charts };
-}
-
-async function main(): Promise<void> {
-  const { quick, scratch, out, repeats, seconds, profile } = values;
-  const machine = describeMachine(scratch);
-  const profileDirectory = profile ? `${out}/profiles` : undefined;
-  if (profileDirectory !== undefined) rmSync(profileDirectory, { recursive: true, force: true });
-  const options: BenchOptions = {
+function optionsOf(scratch: string, profileDirectory: string | undefined): BenchOptions {
+  const { quick, repeats, seconds } = values;
+  return {
     quick,
     scratch,
     profileDirectory,
@@ -79,25 +69,36 @@ async function main(): Promise<void> {
     onFailure: ({ name, message, wrongCount }) => {
       console.log(`  ${name}: ${wrongCount ? 'WRONG COUNT' : 'failed'}: ${message}`);
     },
+    onSkip: ({ name, reason }) => console.log(`  skipped ${name}: ${reason}`),
   };
+}
+
+async function main(): Promise<void> {
+  const { out, profile } = values;
+  const machine = describeMachine(values.scratch);
+  const scratch = mkdtempSync(join(values.scratch, 'run-'));
+  // Also when it is interrupted.
+  process.on('exit', () => rmSync(scratch, { recursive: true, force: true, maxRetries: 3 }));
+  const profileDirectory = profile ? join(out, 'profiles') : undefined;
+  if (profileDirectory !== undefined) rmSync(profileDirectory, { recursive: true, force: true });
   console.log(machineLine(machine));
-  const done: Awaited<ReturnType<typeof runScenario>>[] = [];
-  for (const scenario of chosen()) {
-    done.push(await runScenario(scenario, options));
-    if (profileDirectory !== undefined) printProfiles(`${profileDirectory}/${scenario.name}`);
-  }
-  const charts: Chart[] = done.flatMap((each) => each.charts);
-  const report: Report = {
-    machine,
-    command: ['npm run bench --', ...process.argv.slice(2)].join(' '),
-    rows: done.flatMap(({ bench }) => bench.rows),
-    curves: Object.fromEntries(done.flatMap(({ bench }) => [...bench.curves])),
-    skipped: done.flatMap(({ bench }) => bench.skipped),
-    failures: done.flatMap(({ bench }) => bench.failures),
-  };
-  writeReport(out, report, charts);
-  console.log(`\n${textTable(report.rows)}\n\nWritten to ${out}`);
-  process.exitCode = report.failures.length > 0 ? 1 : 0;
+  const { charts, tables, ...found } = await runSuite(
+    chosen(),
+    optionsOf(scratch, profileDirectory),
+    (scenario) => console.log(`\n${scenario.name}: ${scenario.summary}`),
+    (scenario, seconds) => {
+      console.log(`  ${scenario.name} took ${seconds.toFixed(0)} s`);
+      if (profileDirectory !== undefined) printProfiles(join(profileDirectory, scenario.name));
+    },
+  );
+  const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
+  const report: Report = { machine, command, ...found };
+  const all = [targetsTable(report.rows), ...tables, tableOfRows(report.rows)];
+  writeReport(out, report, all, charts);
+  for (const table of all) console.log(`\n${textTable(table)}`);
+  const took = performance.now() / 1000;
+  console.log(`\nWritten to ${out}, after ${took.toFixed(0)} s`);
+  process.exitCode = exitCodeOf(report);
 }
 
 // Servers and loads end with this process, on its way out: also when it is interrupted.

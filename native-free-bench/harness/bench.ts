@@ -7,6 +7,7 @@ import { type LoadOptions, type LoadReport, runLoad, WrongCountError } from './l
 import type { Point } from './load-contract.ts';
 import { type Failure, type Reading, type Row, type RowPlan, rowOf, type Skipped } from './rows.ts';
 import { CapstanServer, type ServerOptions, type ServerPlace } from './server.ts';
+import type { Table } from './table.ts';
 
 export const BODY_BYTES = 256; // of every scenario that does not vary it
 export const QUEUE = 'bench';
@@ -24,6 +25,7 @@ export interface BenchOptions {
   readonly seconds?: number | undefined;
   readonly onRow: (row: Row) => void;
   readonly onFailure: (failure: Failure) => void;
+  readonly onSkip: (skipped: Skipped) => void;
 }
 
 export interface Scenario {
@@ -34,6 +36,8 @@ export interface Scenario {
   readonly when?: 'not quick' | 'peers' | undefined;
   run(bench: Bench): Promise<void>;
   charts?(rows: readonly Row[], curves: Curves): readonly Chart[];
+  /** Beside the table of all rows. */
+  tables?(rows: readonly Row[]): readonly Table[];
 }
 
 export class Bench {
@@ -102,19 +106,20 @@ export class Bench {
     return runLoad(load, parameters, { nodeArguments, timeoutMs, ...options });
   }
 
-  /** Measures several figures in the same runs. What fails is told, and the others go on. */
+  /** Measures several figures in the same runs. What fails is told, and the others go on; false:
+   *  it failed. */
   async measureAll<K extends string>(
     plans: Readonly<Record<K, RowPlan>>,
     run: () => Promise<Readonly<Record<K, Reading>>>,
     repeats = this.repeats,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const keys = Object.keys(plans) as K[];
     const readings: Readonly<Record<K, Reading>>[] = [];
     try {
       while (readings.length < repeats) readings.push(await run());
     } catch (error) {
       this.#fail(plans[keys[0]!].name, error);
-      return;
+      return false;
     }
     for (const key of keys) {
       const ofKey = readings.map((reading) => reading[key]);
@@ -122,10 +127,11 @@ export class Bench {
       this.rows.push(row);
       this.#options.onRow(row);
     }
+    return true;
   }
 
-  async measure(plan: RowPlan, run: () => Promise<Reading>, repeats?: number): Promise<void> {
-    await this.measureAll({ row: plan }, async () => ({ row: await run() }), repeats);
+  measure(plan: RowPlan, run: () => Promise<Reading>, repeats?: number): Promise<boolean> {
+    return this.measureAll({ row: plan }, async () => ({ row: await run() }), repeats);
   }
 
   #fail(name: string, error: unknown): void {
@@ -140,12 +146,12 @@ export class Bench {
     this.#options.onFailure(failure);
   }
 
-  /** Runs the scenario; what it throws outside of a measurement is a failure of it as a whole. */
-  async run(scenario: Scenario): Promise<void> {
+  /** What `run` throws outside of a measurement is a failure of it as a whole. */
+  async attempt(name: string, run: () => Promise<void>): Promise<void> {
     try {
-      await scenario.run(this);
+      await run();
     } catch (error) {
-      this.#fail(scenario.name, error);
+      this.#fail(name, error);
     }
   }
 
@@ -155,6 +161,7 @@ export class Bench {
 
   skip(name: string, reason: string): void {
     this.skipped.push({ name, reason });
+    this.#options.onSkip({ name, reason });
   }
 }
 

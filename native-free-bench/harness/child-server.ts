@@ -61,14 +61,18 @@ export class ChildServer {
     running.delete(this);
   }
 
-  /** Resolves once `isReady` does with true; rejects if the process ends first. */
+  /** Resolves once `isReady` does with true; rejects if the process ends first, or is late. */
   async ready(isReady: () => Promise<boolean>, timeoutMs: number): Promise<void> {
-    const deadline = performance.now() + timeoutMs;
-    while (!(await isReady())) {
+    const timeout = new AbortController();
+    const late = sleep(timeoutMs, 'late', { signal: timeout.signal }).catch(() => 'in time');
+    for (let answer: unknown = false; answer !== true; ) {
       if (this.#hasExited) throw this.#failure('ended before it answered');
-      if (performance.now() > deadline) throw this.#failure('did not answer in time');
-      await sleep(READY_POLL_MS);
+      // A server may also take a connection and then say nothing.
+      answer = await Promise.race([isReady(), late]);
+      if (answer === 'late') throw this.#failure('did not answer in time');
+      if (answer !== true) await sleep(READY_POLL_MS);
     }
+    timeout.abort();
   }
 
   #failure(what: string): Error {

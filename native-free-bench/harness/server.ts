@@ -7,7 +7,6 @@ import { fileURLToPath } from 'node:url';
 import { ChildServer, freePort } from './child-server.ts';
 import { settled } from './settled.ts';
 
-const PACKAGE_DIRECTORY = fileURLToPath(new URL('..', import.meta.resolve('capstan')));
 const READY_TIMEOUT_MS = 60_000; // ten million messages are to be back well before
 
 export interface ServerOptions {
@@ -24,6 +23,11 @@ export interface ServerPlace {
   readonly scratch: string;
   /** Arguments for node itself, as `--cpu-prof`. */
   readonly nodeArguments: readonly string[];
+}
+
+/** The command as it is built, beside the package's entry. */
+function mainFile(): string {
+  return fileURLToPath(new URL('main.js', import.meta.resolve('capstan')));
 }
 
 export class CapstanServer {
@@ -77,7 +81,7 @@ export class CapstanServer {
       command: process.execPath,
       arguments: [
         ...this.#place.nodeArguments,
-        join(PACKAGE_DIRECTORY, 'dist/main.js'),
+        mainFile(),
         'serve',
         ...place,
         '--durability',

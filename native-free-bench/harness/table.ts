@@ -2,6 +2,14 @@
 
 import type { Row } from './rows.ts';
 
+export interface Table {
+  readonly title: string;
+  readonly headings: readonly string[];
+  /** Columns that are aligned to the right. */
+  readonly numeric: readonly number[];
+  readonly lines: readonly (readonly string[])[];
+}
+
 const HEADINGS = [
   'scenario',
   'what',
@@ -11,7 +19,6 @@ const HEADINGS = [
   'load CPU/msg',
   'target',
 ] as const;
-const NUMERIC = new Set<number>([3, 4, 5, 6]);
 
 /** Three digits that count, with the thousands apart. */
 export function formatFigure(figure: number): string {
@@ -22,47 +29,58 @@ export function formatFigure(figure: number): string {
   return String(Number(figure.toPrecision(3)));
 }
 
-function microseconds(us: number | undefined): string {
+export function microseconds(us: number | undefined): string {
   return us === undefined || !Number.isFinite(us) ? '' : `${formatFigure(us)} us`;
 }
 
-function targetText({ target, verdict, unit }: Row): string {
+/** As `>= 50,000 msg/s`. */
+export function targetText({ target, unit }: Row): string {
   if (target === undefined) return '';
   const sign = target.sense === 'at least' ? '>=' : '<=';
-  return `${sign} ${formatFigure(target.value)} ${unit}: ${verdict}`;
+  return `${sign} ${formatFigure(target.value)} ${unit}`;
 }
 
 function spreadText({ spread: [least, greatest], repeats }: Row): string {
   return repeats === 1 ? '' : ` (${formatFigure(least)}-${formatFigure(greatest)})`;
 }
 
+export function figureText(row: Row): string {
+  return `${formatFigure(row.figure)} ${row.unit}${spreadText(row)}`;
+}
+
 function cells(row: Row): string[] {
-  const { scenario, name, durability, figure, unit, note } = row;
+  const { scenario, name, durability, note, verdict } = row;
   return [
     scenario,
     note === undefined ? name : `${name} (${note})`,
     durability,
-    `${formatFigure(figure)} ${unit}${spreadText(row)}`,
+    figureText(row),
     microseconds(row.serverCpuUsPerMessage),
     microseconds(row.loadCpuUsPerMessage),
-    targetText(row),
+    verdict === 'none' ? '' : `${targetText(row)}: ${verdict}`,
   ];
 }
 
-export function textTable(rows: readonly Row[]): string {
-  const lines = [[...HEADINGS], ...rows.map(cells)];
-  const widths = HEADINGS.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)));
-  const padded = (line: readonly string[]): string =>
-    line
-      .map((cell, i) => (NUMERIC.has(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
-      .join('  ')
-      .trimEnd();
-  const [head, ...body] = lines.map(padded);
-  return [head, widths.map((width) => '-'.repeat(width)).join('  '), ...body].join('\n');
+/** Everything that was measured, in the order in which it was. */
+export function tableOfRows(rows: readonly Row[]): Table {
+  return { title: 'All rows', headings: HEADINGS, numeric: [3, 4, 5, 6], lines: rows.map(cells) };
 }
 
-export function markdownTable(rows: readonly Row[]): string {
+export function textTable({ title, headings, numeric, lines }: Table): string {
+  const all = [headings, ...lines];
+  const widths = headings.map((_, i) => Math.max(...all.map((line) => line[i]!.length)));
+  const padded = (line: readonly string[]): string =>
+    line
+      .map((cell, i) => (numeric.includes(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .join('  ')
+      .trimEnd();
+  const [head, ...body] = all.map(padded);
+  const rule = widths.map((width) => '-'.repeat(width)).join('  ');
+  return [title, '', head, rule, ...body].join('\n');
+}
+
+export function markdownTable({ headings, numeric, lines }: Table): string {
   const line = (texts: readonly string[]): string => `| ${texts.join(' | ')} |`;
-  const rule = HEADINGS.map((_, i) => (NUMERIC.has(i) ? '---:' : '---'));
-  return [line(HEADINGS), line(rule), ...rows.map((row) => line(cells(row)))].join('\n');
+  const rule = headings.map((_, i) => (numeric.includes(i) ? '---:' : '---'));
+  return [line(headings), line(rule), ...lines.map(line)].join('\n');
 }

@@ -31,6 +31,7 @@ export const load: Load<CycleParameters> = async (parameters, context) => {
   await lanes.startReceivers();
   await lanes.startSenders();
   await sleep(parameters.warmupSeconds * 1000);
+  await lanes.flowing();
   await context.begin();
   const before = lanes.ledger.deleted.count;
   await sleep(parameters.seconds * 1000);

@@ -7,6 +7,7 @@ import { type DriverName, openDriver } from '../drivers/drivers.ts';
 import { Ledger } from '../harness/ledger.ts';
 
 const STALL_MS = 30_000; // nothing moved for so long: messages are lost, or the server hangs
+const FLOW_LOOK_MS = 10;
 const DRAIN_RECEIVERS = 16;
 const LINGER_MS = 50; // after the last deletion: a message that comes once more is seen
 
@@ -144,6 +145,14 @@ export class Lanes {
   /** How full receives came back. */
   get messagesPerReceive(): number {
     return this.ledger.received.count / this.#receives;
+  }
+
+  /** Resolves once the first message has gone all the way; before that there is nothing to time. */
+  async flowing(): Promise<void> {
+    while (this.ledger.deleted.count === 0) {
+      this.check();
+      await sleep(FLOW_LOOK_MS);
+    }
   }
 
   /** Throws what a lane failed with. */

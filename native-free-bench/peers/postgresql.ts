@@ -50,6 +50,7 @@ export const postgresql: Peer = {
     const made = spawnSync(initdb, ['-D', data, '-U', 'postgres', '-A', 'trust', '-N'], {
       cwd: directory,
       encoding: 'utf8',
+      timeout: READY_TIMEOUT_MS,
       ...user,
     });
     if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`);

@@ -58,7 +58,8 @@ export const SMALL_PEERS: readonly Peer[] = [
     name: 'beanstalkd',
     driver: 'beanstalkd',
     durability: 'fsync (-f 0)',
-    bestBatch: 100,
+    note: 'it syncs each message by itself, in a batch as well',
+    bestBatch: 10,
     missing: () => missingProgram('beanstalkd', 'beanstalkd'),
     start: (directory) =>
       startProgram(directory, (port) => ({

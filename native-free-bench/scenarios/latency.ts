@@ -21,6 +21,8 @@ const SENDERS = { websocket: 1024, http: 128 };
 const RECEIVERS = { websocket: 16, http: 32 };
 
 interface Arrivals {
+  /** As the table of targets calls it. */
+  readonly load: string;
   readonly driver: RemoteDriver;
   readonly messagesPerSecond: number;
   readonly batch: number;
@@ -68,11 +70,11 @@ async function measure(
   name: string,
   targets?: { readonly enqueue: number; readonly dequeue: number },
 ): Promise<void> {
-  const { driver, messagesPerSecond, batch } = arrivals;
+  const { load, driver, messagesPerSecond, batch } = arrivals;
   const rate = Math.round(messagesPerSecond);
   const plan = (figure: 'enqueue' | 'dequeue') => ({
     name: `${name}: p99 ${figure}`,
-    parameters: { driver, rate, batch, figure },
+    parameters: { load, driver, rate, batch, figure },
     durability: FSYNC,
     unit: 'ms',
     better: 'less' as const,
@@ -115,8 +117,8 @@ export const scenario: Scenario = {
   name: 'latency',
   summary: 'p99 of enqueue and dequeue at fixed rates, open loop.',
   run: async (bench) => {
-    const steady = { messagesPerSecond: STEADY_PER_SECOND, batch: 1 };
     const rate = STEADY_PER_SECOND.toLocaleString('en-US');
+    const steady = { load: `${rate}/s`, messagesPerSecond: STEADY_PER_SECOND, batch: 1 };
     await measure(
       bench,
       { ...steady, driver: 'websocket' },
@@ -134,7 +136,12 @@ export const scenario: Scenario = {
       )) {
         await measure(
           bench,
-          { driver: 'websocket', messagesPerSecond: perSecond * share, batch },
+          {
+            load: share === 0.5 ? 'half' : `${share} of the peak`,
+            driver: 'websocket',
+            messagesPerSecond: perSecond * share,
+            batch,
+          },
           `WebSocket, batches of ${batch}, ${share} of ${peak}`,
           share === 0.5 ? HALF_TARGETS_MS : undefined,
         );

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import type { Chart } from '../charts/chart.ts';
 import type { DriverName } from '../drivers/drivers.ts';
 import { type Bench, type Scenario, throughputOf } from '../harness/bench.ts';
-import type { Reading, Row } from '../harness/rows.ts';
+import type { Reading, Row, RowPlan } from '../harness/rows.ts';
+import { figureText, formatFigure, microseconds, type Table } from '../harness/table.ts';
+import type { LoadName, LoadParameters } from '../loads/loads.ts';
 import type { Peer, RunningPeer } from '../peers/peer.ts';
 import { postgresql } from '../peers/postgresql.ts';
 import { rabbitmq } from '../peers/rabbitmq.ts';
@@ -14,6 +16,8 @@ import { SMALL_PEERS } from '../peers/small-peers.ts';
 import { driverOptions, FSYNC } from './standard.ts';
 
 const PEERS: readonly Peer[] = [...SMALL_PEERS, postgresql, rabbitmq];
+const CAPSTAN = 'Capstan';
+const CAPSTAN_SQS = 'Capstan over SQS';
 const STEADY_PER_SECOND = 2_000;
 const SINGLE_LANES = 64;
 const BATCH_LANES = 16;
@@ -25,23 +29,23 @@ interface Contender {
   readonly durability: string;
   readonly note?: string | undefined;
   readonly bestBatch: number;
+  readonly isPeer: boolean;
   /** Runs `use` against a fresh server. */
-  with(use: (server: RunningPeer) => Promise<Reading>): Promise<Reading>;
+  with(use: (server: Address) => Promise<void>): Promise<void>;
 }
+
+type Address = Pick<RunningPeer, 'pid' | 'url'>;
 
 function capstan(bench: Bench, driver: 'websocket' | 'sqs-json', bestBatch: number): Contender {
   return {
-    name: driver === 'websocket' ? 'Capstan' : 'Capstan over SQS',
+    name: driver === 'websocket' ? CAPSTAN : CAPSTAN_SQS,
     driver,
     durability: FSYNC,
     bestBatch,
+    isPeer: false,
     with: (use) =>
       bench.withServer({}, ({ pid, socketUrl, httpUrl }) =>
-        use({
-          pid,
-          url: driver === 'websocket' ? socketUrl : httpUrl,
-          close: () => Promise.resolve(),
-        }),
+        use({ pid, url: driver === 'websocket' ? socketUrl : httpUrl }),
       ),
   };
 }
@@ -49,13 +53,14 @@ function capstan(bench: Bench, driver: 'websocket' | 'sqs-json', bestBatch: numb
 function contenderOf(bench: Bench, peer: Peer): Contender {
   return {
     ...peer,
+    isPeer: true,
     with: async (use) => {
       mkdirSync(bench.scratch, { recursive: true });
       const directory = mkdtempSync(join(bench.scratch, 'peer-'));
       try {
         const server = await peer.start(directory);
         try {
-          return await use(server);
+          await use(server);
         } finally {
           await server.close();
         }
@@ -66,92 +71,161 @@ function contenderOf(bench: Bench, peer: Peer): Contender {
   };
 }
 
-function cycle(bench: Bench, contender: Contender, batch: number): Promise<Reading> {
-  const lanes = batch === 1 ? SINGLE_LANES : BATCH_LANES;
-  return contender.with(async ({ url, pid }) => {
-    const parameters = {
-      driver: contender.driver,
-      options: driverOptions(url, { batch, connections: 4 }),
-      senders: lanes,
-      receivers: lanes,
-      openMax: lanes * batch * 4,
-      warmupSeconds: bench.warmupSeconds,
-      seconds: bench.seconds,
-    };
-    const reading = throughputOf(await bench.load('cycle', parameters, { serverPid: pid }));
-    return { ...reading, note: contender.note };
-  });
-}
+/** Each measurement has a queue of its own on the one server. */
+class Measurements {
+  readonly #bench: Bench;
+  readonly #contender: Contender;
+  readonly #server: Address;
 
-function latency(bench: Bench, contender: Contender, figure: string): Promise<Reading> {
-  return contender.with(async ({ url, pid }) => {
-    const parameters = {
-      driver: contender.driver,
-      options: driverOptions(url, { connections: 2 }),
-      messagesPerSecond: STEADY_PER_SECOND,
-      senders: SINGLE_LANES,
-      receivers: 4,
-      receiveMax: 10,
-      warmupSeconds: Math.max(1, bench.warmupSeconds),
-      seconds: bench.seconds,
+  constructor(bench: Bench, contender: Contender, server: Address) {
+    this.#bench = bench;
+    this.#contender = contender;
+    this.#server = server;
+  }
+
+  /** False: it failed, and what comes after it on this server would tell nothing. */
+  async all(): Promise<boolean> {
+    const { bestBatch } = this.#contender;
+    return (
+      (await this.#cycle('single cycle', 1)) &&
+      (await this.#cycle('batch cycle', bestBatch)) &&
+      (await this.#sends('single sends', 1)) &&
+      (await this.#sends('enqueue', bestBatch)) &&
+      (await this.#latency())
+    );
+  }
+
+  #plan(what: string, name: string, unit: string): RowPlan {
+    const { name: contender, durability, isPeer } = this.#contender;
+    return {
+      name: `${contender}, ${name}`,
+      parameters: { contender, what, ...(isPeer ? { peer: contender } : {}) },
+      durability,
+      unit,
+      better: unit === 'ms' ? 'less' : 'more',
     };
-    const report = await bench.load('latency', parameters, { serverPid: pid });
-    return { figure: report.latencies[figure]!.quantileMs(0.99), note: contender.note };
-  });
+  }
+
+  #options(queue: string, batch: number, connections = 4) {
+    return { ...driverOptions(this.#server.url, { batch, connections }), queue };
+  }
+
+  #lanes(batch: number) {
+    const { driver } = this.#contender;
+    const { warmupSeconds, seconds } = this.#bench;
+    const lanes = batch === 1 ? SINGLE_LANES : BATCH_LANES;
+    return { driver, senders: lanes, receivers: lanes, warmupSeconds, seconds };
+  }
+
+  async #load<N extends LoadName>(load: N, parameters: LoadParameters<N>): Promise<Reading> {
+    const report = await this.#bench.load(load, parameters, { serverPid: this.#server.pid });
+    return { ...throughputOf(report), note: this.#contender.note };
+  }
+
+  #cycle(what: string, batch: number): Promise<boolean> {
+    const plan = this.#plan(what, `batches of ${batch}, full cycle`, 'msg/s');
+    return this.#bench.measure(plan, () => {
+      const lanes = this.#lanes(batch);
+      const openMax = lanes.senders * batch * 4;
+      return this.#load('cycle', { ...lanes, openMax, options: this.#options(`c${batch}`, batch) });
+    });
+  }
+
+  #sends(what: string, batch: number): Promise<boolean> {
+    const { driver, bestBatch } = this.#contender;
+    const plan = this.#plan(what, `durable enqueue, batches of ${batch}`, 'msg/s');
+    return this.#bench.measure(plan, () => {
+      const queue = `e${batch}`;
+      const drain = { driver, options: this.#options(queue, bestBatch) };
+      const options = this.#options(queue, batch);
+      return this.#load('enqueue', { ...this.#lanes(batch), options, drain });
+    });
+  }
+
+  #latency(): Promise<boolean> {
+    const rate = STEADY_PER_SECOND.toLocaleString('en-US');
+    const plan = (figure: string) =>
+      this.#plan(`p99 ${figure}`, `${rate} msg/s: p99 ${figure}`, 'ms');
+    return this.#bench.measureAll(
+      { enqueue: plan('enqueue'), dequeue: plan('dequeue') },
+      async () => {
+        const parameters = {
+          driver: this.#contender.driver,
+          options: this.#options('latency', 1, 2),
+          messagesPerSecond: STEADY_PER_SECOND,
+          senders: SINGLE_LANES,
+          receivers: 4,
+          receiveMax: 10,
+          warmupSeconds: Math.max(1, this.#bench.warmupSeconds),
+          seconds: Math.max(2, this.#bench.seconds),
+        };
+        const { pid } = this.#server;
+        const { latencies } = await this.#bench.load('latency', parameters, { serverPid: pid });
+        const p99 = (name: string): number => latencies[name]!.quantileMs(0.99);
+        const note = `of it the load's lag ${p99('lag').toFixed(2)}`;
+        return {
+          enqueue: { figure: p99('enqueue'), note },
+          dequeue: { figure: p99('dequeue'), note },
+        };
+      },
+    );
+  }
 }
 
 async function measureContender(bench: Bench, contender: Contender): Promise<void> {
-  const { name, durability, bestBatch } = contender;
-  const plan = (what: string) => ({
-    durability,
-    parameters: { contender: name, what },
-  });
-  for (const batch of [1, bestBatch]) {
-    await bench.measure(
-      {
-        ...plan(batch === 1 ? 'single cycle' : 'batch cycle'),
-        name: `${name}, batches of ${batch}, full cycle`,
-        unit: 'msg/s',
-        better: 'more',
-      },
-      () => cycle(bench, contender, batch),
-    );
-  }
-  for (const figure of ['enqueue', 'dequeue']) {
-    await bench.measure(
-      {
-        ...plan(figure),
-        name: `${name}, 2,000 msg/s: p99 ${figure}`,
-        unit: 'ms',
-        better: 'less',
-      },
-      () => latency(bench, contender, figure),
-    );
-  }
+  const { name } = contender;
+  await bench.attempt(name, () =>
+    contender.with(async (server) => {
+      const complete = await new Measurements(bench, contender, server).all();
+      if (!complete) bench.skip(`the rest of ${name}`, 'the measurement before it failed');
+    }),
+  );
 }
 
-/** How many times as much as the peer Capstan does; below 1 the peer is ahead. */
-async function tellRatios(bench: Bench): Promise<void> {
-  const figureOf = (contender: string, what: string) =>
-    bench.rows.find(
+const COLUMNS = [
+  { heading: 'full cycle, singles', what: 'single cycle' },
+  { heading: 'full cycle, batches', what: 'batch cycle' },
+  { heading: 'single sends', what: 'single sends' },
+  { heading: 'durable enqueue', what: 'enqueue' },
+  { heading: 'p99 enqueue', what: 'p99 enqueue' },
+  { heading: 'p99 dequeue', what: 'p99 dequeue' },
+] as const;
+
+/** Every contender a line. Beside each figure of a peer stands how many times better Capstan is at
+ *  it by the same protocol, or by its own; below 1 the peer is ahead. */
+function sideBySide(rows: readonly Row[]): Table {
+  const rowOf = (contender: string, what: string) =>
+    rows.find(
       ({ parameters }) => parameters['contender'] === contender && parameters['what'] === what,
-    )?.figure;
-  for (const { name, driver, durability } of PEERS) {
-    const own = figureOf(driver === 'sqs-json' ? 'Capstan over SQS' : 'Capstan', 'batch cycle');
-    const other = figureOf(name, 'batch cycle');
-    if (own === undefined || other === undefined) continue;
-    await bench.measure(
-      {
-        name: `Capstan against ${name}, full cycle in batches`,
-        parameters: { what: 'ratio' },
-        durability: `${FSYNC} against ${durability}`,
-        unit: 'times',
-        better: 'more',
-      },
-      () => Promise.resolve({ figure: own / other }),
-      1,
     );
-  }
+  const contenders = [CAPSTAN, CAPSTAN_SQS, ...PEERS.map(({ name }) => name)];
+  const lines = contenders.flatMap((name) => {
+    const cycle = rowOf(name, 'batch cycle');
+    const own = PEERS.find((peer) => peer.name === name)?.driver === 'sqs-json';
+    const cells = COLUMNS.map(({ what }) => {
+      const row = rowOf(name, what);
+      if (row === undefined) return '';
+      const mine = rowOf(own ? CAPSTAN_SQS : CAPSTAN, what);
+      if (row.parameters['peer'] === undefined || mine === undefined) return figureText(row);
+      const times = row.unit === 'ms' ? row.figure / mine.figure : mine.figure / row.figure;
+      return `${figureText(row)} (${formatFigure(times)})`;
+    });
+    const cpu = microseconds(cycle?.serverCpuUsPerMessage);
+    return cells.every((cell) => cell === '')
+      ? []
+      : [[name, cycle?.durability ?? '', ...cells, cpu]];
+  });
+  return {
+    title: 'Side by side (in brackets: how many times better Capstan is)',
+    headings: [
+      'server',
+      'durability',
+      ...COLUMNS.map(({ heading }) => heading),
+      'CPU/msg, batches',
+    ],
+    numeric: [2, 3, 4, 5, 6, 7, 8],
+    lines,
+  };
 }
 
 function charts(rows: readonly Row[]): readonly Chart[] {
@@ -185,7 +259,7 @@ export const scenario: Scenario = {
       if (missing === undefined) await measureContender(bench, contenderOf(bench, peer));
       else bench.skip(peer.name, missing);
     }
-    await tellRatios(bench);
   },
   charts,
+  tables: (rows) => [sideBySide(rows)],
 };

@@ -1,0 +1,41 @@
+/* Runs scenarios one after the other, and gathers what they found. */
+
+import type { Chart } from '../charts/chart.ts';
+import { Bench, type BenchOptions, type Scenario } from './bench.ts';
+import type { Report } from './report.ts';
+import type { Table } from './table.ts';
+
+export type Found = Pick<Report, 'rows' | 'curves' | 'skipped' | 'failures'> & {
+  readonly charts: readonly Chart[];
+  /** Those that scenarios add to the table of all rows. */
+  readonly tables: readonly Table[];
+};
+
+/** What a scenario throws is a failure of it, and the next one runs. */
+export async function runSuite(
+  scenarios: readonly Scenario[],
+  options: BenchOptions,
+  onBegin: (scenario: Scenario) => void = () => undefined,
+  onEnd: (scenario: Scenario, seconds: number) => void = () => undefined,
+): Promise<Found> {
+  const done: { scenario: Scenario; bench: Bench }[] = [];
+  for (const scenario of scenarios) {
+    const bench = new Bench(scenario.name, options);
+    onBegin(scenario);
+    const begunAt = performance.now();
+    await bench.attempt(scenario.name, () => scenario.run(bench));
+    onEnd(scenario, (performance.now() - begunAt) / 1000);
+    done.push({ scenario, bench });
+  }
+  const measured = done.filter(({ bench }) => bench.rows.length > 0);
+  return {
+    rows: done.flatMap(({ bench }) => bench.rows),
+    curves: Object.fromEntries(done.flatMap(({ bench }) => [...bench.curves])),
+    skipped: done.flatMap(({ bench }) => bench.skipped),
+    failures: done.flatMap(({ bench }) => bench.failures),
+    charts: measured.flatMap(({ scenario, bench }) => [
+      ...(scenario.charts?.(bench.rows, bench.curves) ?? []),
+    ]),
+    tables: measured.flatMap(({ scenario, bench }) => [...(scenario.tables?.(bench.rows) ?? [])]),
+  };
+}
