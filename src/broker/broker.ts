@@ -43,6 +43,7 @@ import { openWal } from '../log/wal/wal.ts';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.ts';
 import { CatalogOwner } from './catalog-owner.ts';
 import { Maintenance } from './maintenance.ts';
+import { type MoveStep, sleep } from './move-task-run.ts';
 import { MoveTaskRunner } from './move-task-runner.ts';
 import type { NativeService } from './native-service.ts';
 import { ReceiptCodec } from './receipt-handle.ts';
@@ -50,6 +51,7 @@ import { relayoutFolder } from './relayout.ts';
 import { RouterPort, type RouterStart } from './remote-router.ts';
 import { Router } from './router.ts';
 import { Supervisor } from './supervisor.ts';
+import { TransitCarrier } from './transit-carrier.ts';
 
 /** The main thread's router. */
 const MAIN_ROUTER = 0;
@@ -99,6 +101,7 @@ export class Broker {
   readonly #router: Router;
   readonly #catalog: Catalog;
   readonly #moves: MoveTaskRunner;
+  readonly #carrier: TransitCarrier;
   readonly #owner: CatalogOwner;
   readonly #folder: DataFolder;
   readonly #options: BrokerOptions;
@@ -178,6 +181,13 @@ export class Broker {
       doorbell: new Doorbell(this.#doorbells[MAIN_ROUTER]!),
       catalog: owner,
     });
+    this.#carrier = new TransitCarrier({
+      partitions: folder.partitions,
+      calls: this.#router.transit,
+      definitions: this.#definitions,
+      sleep,
+      logger: options.logger,
+    });
     this.#supervisor = this.#makeSupervisor();
   }
 
@@ -186,7 +196,7 @@ export class Broker {
       catalog: this.#catalog,
       partitions: this.#folder.partitions,
       move: (source, destination, partition, max) =>
-        this.#router.move(source, destination, partition, max),
+        this.#move(source, destination, partition, max),
       approximateCount: (queueId) => {
         const queue = this.#definitions.byId(queueId);
         return queue === undefined ? 0 : this.#router.counts(queue).visible;
@@ -194,6 +204,18 @@ export class Broker {
       now: clock,
       logger: this.#options.logger,
     });
+  }
+
+  async #move(
+    source: number,
+    destination: number,
+    partition: number,
+    max: number,
+  ): Promise<MoveStep> {
+    await this.#carrier.carry(partition);
+    const step = await this.#router.move(source, destination, partition, max);
+    if (step.inTransit > 0) this.#carrier.attend(partition);
+    return step;
   }
 
   #makeSupervisor(): Supervisor {
@@ -292,6 +314,8 @@ export class Broker {
     if (!this.#router.isAttached(partition)) return;
     this.#links[partition] = links;
     this.#ports.forEach((port, index) => port.attach(partition, links[index + 1]!));
+    // Whatever was on its way when it went down.
+    this.#carrier.attend(partition);
   }
 
   #onGone(partition: number, code: ErrorCode): void {
@@ -380,6 +404,7 @@ export class Broker {
   async #close(): Promise<void> {
     this.#router.endWaits();
     await this.#moves.close();
+    await this.#carrier.close();
     await this.#catalog.close();
     await this.#router.settled(STOP_PATIENCE_MS);
     const stops = Array.from({ length: this.partitions }, async (_, partition) => {

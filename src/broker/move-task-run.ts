@@ -1,8 +1,9 @@
 /* One move task under way: which partition moves how many messages next, and when. Main thread.
  *
- * Each step moves messages inside one partition and is durable there. The task's own count is
- * recorded now and then, and at the end: after a crash it may lag behind what was moved, but what
- * is left to move is always read from the partitions, so nothing is moved twice or forgotten.
+ * Each step is one partition's, and is durable there. Messages that belong to another partition
+ * are on their way after it, and the task is not complete before they have arrived. The task's own
+ * count is recorded now and then, and at the end: after a crash it may lag behind what was moved,
+ * but what is left to move is always read from the partitions: nothing is moved twice or forgotten.
  *
  * Invariants: one step at a time, and one write to the catalog at a time but for a cancellation. A
  * partition moves at most what it held when this run first asked it, so a message that comes back
@@ -22,6 +23,8 @@ export interface MoveStep {
   readonly left: number;
   /** Messages looked at whose own source is unknown: they stay, behind the others. */
   readonly stranded: number;
+  /** Messages that are on their way from it to other partitions. */
+  readonly inTransit: number;
 }
 
 /** Resolves after `ms`, or as soon as `signal` aborts. */
@@ -209,13 +212,15 @@ export class MoveTaskRun {
       this.#postpone(share, error);
       return false;
     }
-    const { moved, left, stranded } = step;
+    const { moved, left, stranded, inTransit } = step;
     share.failures = 0;
     share.budget = (share.budget ?? moved + left) - moved;
     this.#task = { ...this.#task, moved: this.#task.moved + moved };
     this.#pace(moved);
     if (stranded > 0) this.#stranded = true;
     share.fruitless = moved > 0 ? 0 : share.fruitless + stranded;
+    // The next step comes after their arrival.
+    if (inTransit > 0) return false;
     return (
       left === 0 ||
       share.budget <= 0 ||
@@ -298,7 +303,7 @@ function retryDelayMs(failures: number): number {
   return Math.min(RETRY_MS_MIN * 2 ** failures, RETRY_MS_MAX);
 }
 
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer);

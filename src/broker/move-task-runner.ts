@@ -21,8 +21,8 @@ export interface MoveTaskRunnerOptions {
     'definitions' | 'putMoveTask' | 'findMoveTask' | 'moveTasks' | 'unfinishedMoveTasks'
   >;
   readonly partitions: number;
-  /** Moves up to `max` visible messages within one partition; destination 0: each one's own source.
-   *  Durable when it resolves. */
+  /** Moves up to `max` visible messages of one partition, once what it sent on its way before has
+   *  arrived; destination 0: each one's own source. Durable when it resolves. */
   readonly move: (
     source: number,
     destination: number,

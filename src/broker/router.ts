@@ -51,6 +51,7 @@ import type {
   ReceiveOptions,
   SendOutcome,
 } from './service.ts';
+import { TransitCalls } from './transit-calls.ts';
 
 export interface RouterOptions {
   readonly router: number;
@@ -75,6 +76,8 @@ export type RouterBell = Pick<Doorbell, 'armAsync' | 'close'>;
 const SETTLE_INTERVAL_MS = 5;
 
 export class Router implements NativeService {
+  /** For the broker, as `define` and those that follow it. */
+  readonly transit: TransitCalls;
   readonly #board: Board;
   readonly #definitions: Definitions;
   readonly #doorbell: RouterBell;
@@ -102,6 +105,7 @@ export class Router implements NativeService {
       { length: board.partitions },
       (_, partition) => new PartitionHandle(partition, options.life),
     );
+    this.transit = new TransitCalls(this.#handles);
     const ids = new MessageIds(options.fillRandom);
     this.#sender = new Sender(this.#handles, ids, options.clock, this.#flushSoon);
     this.#encodedSender = new EncodedSender({
@@ -399,8 +403,7 @@ export class Router implements NativeService {
     await ask(handle, codec.OP_DROP, 0, queueId, 0, undefined, () => undefined);
   }
 
-  /** Moves up to `max` visible messages within `partition`; destination 0: each one's own
-   *  source. */
+  /** Moves up to `max` visible messages of `partition`; destination 0: each one's own source. */
   async move(
     source: number,
     destination: number,
@@ -411,6 +414,7 @@ export class Router implements NativeService {
       moved: view.getUint32(at + codec.FIRST_AT, true),
       left: view.getUint32(at + codec.SECOND_AT, true),
       stranded: view.getUint32(at + codec.REPLY_HEADER_BYTES, true),
+      inTransit: view.getUint32(at + codec.REPLY_HEADER_BYTES + 4, true),
     });
     const handle = this.#handles[partition]!;
     return ask(handle, codec.OP_MOVE, max, source, destination, undefined, read);

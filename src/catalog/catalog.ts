@@ -14,6 +14,7 @@ import { LOG_COMMIT_BYTES_MAX, QUEUE_NAME_REUSE_MS, QUEUES_MAX } from '../base/l
 import type { Logger } from '../base/logger.ts';
 import {
   defaultAttributes,
+  QUEUE_ID_MAX,
   type QueueAttributes,
   type QueueDefinition,
 } from '../command/queue-definition.ts';
@@ -35,8 +36,6 @@ import {
 
 /** The log is rewritten when it is this many times as long as what lives in it. */
 const COMPACTION_FACTOR = 4;
-/** Queue ids are u32; 0 means none. */
-const QUEUE_ID_MAX = 0xffff_ffff;
 
 export interface CatalogOptions {
   /** Opens the catalog's log, replaying what is in it. Called again after a commit has failed. */

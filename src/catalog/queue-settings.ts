@@ -1,5 +1,6 @@
 /* From definitions to what partitions act by. Pure. */
 
+import { placementKeyOf } from '../command/placement.ts';
 import type { QueueDefinition, QueueSettings } from '../command/queue-definition.ts';
 import type { CatalogChange, Definitions } from './definitions.ts';
 
@@ -18,6 +19,7 @@ export function settingsOf(definition: QueueDefinition, definitions: Definitions
     retentionMs: attributes.retentionMs,
     inFlightMax: attributes.inFlightMax,
     deduplicationPerGroup: attributes.deduplicationScope === 'messageGroup',
+    placementKey: placementKeyOf(definition),
     // While the dead-letter queue does not exist, its sources keep their messages.
     deadLetterQueueId: deadLetterQueue?.queueId ?? 0,
     maxReceiveCount: redrivePolicy?.maxReceiveCount ?? 0,

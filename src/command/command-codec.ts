@@ -16,6 +16,8 @@
  *   MOVE                max         destination or 0   -
  *   DEFINE              -           -                  queue settings as JSON
  *   INSPECT             -           -                  -
+ *   TAKE_OVER           entries     from partition     their sequences there f64, entries
+ *   ARRIVED             -           -                  up to sequence f64; of a transit queue
  *   STOP                -           -                  -
  *   FAULT               kind        -                  -
  *
@@ -30,7 +32,8 @@
  *   RECEIVE, PEEK       per message: the delivery header below, then its entry
  *   DELETE,             first 0: all succeeded; first 1: results: an error u8 per receipt
  *   CHANGE_VISIBILITY
- *   MOVE                first: moved; second: still to move; results: stranded u32
+ *   MOVE                first: moved; second: still to move; results: stranded u32, in transit u32
+ *   ARRIVED             first: messages left in that transit queue
  *   INSPECT             results: visible u32, in flight u32, delayed u32, oldest sent at f64
  *   VISIBLE             not a reply but a notice: correlation 0, first: the queue's id
  *
@@ -59,6 +62,8 @@ export const OP_INSPECT = 10;
 export const OP_VISIBLE = 11;
 export const OP_STOP = 12;
 export const OP_FAULT = 13;
+export const OP_TAKE_OVER = 14;
+export const OP_ARRIVED = 15;
 
 /** How OP_FAULT makes a partition fail, for tests of its supervision. */
 export const FAULT_KINDS = ['throw', 'exit', 'hang'] as const;
@@ -87,6 +92,7 @@ export const SEND_RESULT_DUPLICATE_AT = 1;
 export const SEND_RESULT_SEQUENCE_AT = 8;
 export const SEND_RESULT_ID_AT = 16;
 export const INSPECT_RESULT_BYTES = 20;
+export const MOVE_RESULT_BYTES = 8;
 
 /** Fields of the receipt that begins a delivery. */
 export const SEALED_PARTITION_AT = 1;

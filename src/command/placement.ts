@@ -26,17 +26,28 @@ function spread(hash: number, partitions: number): number {
   return ((low ^ (low >>> 16)) >>> 0) % partitions;
 }
 
-/** The partition of a message with a group id in `queue`. A FIFO queue that is not in
- *  high-throughput mode has one partition for all groups. */
+/** As a queue's placement key: each group goes by its own id. */
+export const BY_GROUP = 0;
+
+/** What places all groups of `queue` on one partition, or BY_GROUP. A FIFO queue that is not in
+ *  high-throughput mode has one partition for all of its groups. */
+export function placementKeyOf(queue: QueueDefinition): number {
+  return queue.attributes.fifo && !isSpread(queue) ? textHash(queue.name) : BY_GROUP;
+}
+
+/** The partition of a message with that group id in a queue with that placement key. */
+export function partitionOfKey(key: number, groupId: string, partitions: number): number {
+  return spread(key === BY_GROUP ? textHash(groupId) : key, partitions);
+}
+
+/** The partition of a message with a group id in `queue`. */
 export function partitionOfGroup(
   queue: QueueDefinition,
   groupId: string,
   partitions: number,
 ): number {
   if (partitions === 1) return 0;
-  const { fifo } = queue.attributes;
-  const key = fifo && !isSpread(queue) ? queue.name : groupId;
-  return spread(textHash(key), partitions);
+  return partitionOfKey(placementKeyOf(queue), groupId, partitions);
 }
 
 /** Rule: SQS high throughput for FIFO queues. */

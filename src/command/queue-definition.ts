@@ -52,9 +52,22 @@ export interface QueueAttributes {
   readonly stored: Readonly<Record<string, string>>;
 }
 
+/** Ids above are those of transit queues, which only partitions know. */
+export const QUEUE_ID_MAX = 0xffff_feff;
+const TRANSIT_ID_FIRST = QUEUE_ID_MAX + 1;
+
+/** The id of the queue in which a partition keeps what has to go to `partition`. */
+export function transitQueueId(partition: number): number {
+  return TRANSIT_ID_FIRST + partition;
+}
+
+export function isTransitQueueId(queueId: number): boolean {
+  return queueId > QUEUE_ID_MAX;
+}
+
 /** A queue as the catalog holds it. */
 export interface QueueDefinition {
-  /** Never reused, also after the queue is deleted. 1 .. 2^32 - 1. */
+  /** Never reused, also after the queue is deleted. 1 .. QUEUE_ID_MAX. */
   readonly queueId: number;
   /** The queue's row on the board; reused after the queue is deleted. 0 .. QUEUES_MAX - 1. */
   readonly boardRow: number;
@@ -93,6 +106,8 @@ export interface QueueSettings {
   readonly inFlightMax: number;
   /** FIFO: whether equal deduplication ids in different groups are duplicates. */
   readonly deduplicationPerGroup: boolean;
+  /** FIFO: what places all of its groups on one partition, or BY_GROUP; see placement.ts. */
+  readonly placementKey: number;
   /** 0: none. */
   readonly deadLetterQueueId: number;
   readonly maxReceiveCount: number;

@@ -7,11 +7,19 @@
 import { assert } from '../base/assert.ts';
 import { utf8Text } from '../base/bytes.ts';
 import { ERRORS, isDiskFull, NO_ERROR } from '../base/errors.ts';
-import { BATCH_ENTRIES_MAX, FRAME_BYTES_MAX } from '../base/limits.ts';
+import { BATCH_ENTRIES_MAX, FRAME_BYTES_MAX, GROUP_ID_BYTES_MAX } from '../base/limits.ts';
 import * as codec from '../command/command-codec.ts';
-import { MESSAGE_ID_BYTES } from '../command/message-entry.ts';
+import {
+  ENTRY_HEADER_BYTES,
+  GROUP_BYTES_AT,
+  groupIdOffset,
+  MD5_BYTES,
+  MESSAGE_ID_BYTES,
+} from '../command/message-entry.ts';
+import { partitionOfKey } from '../command/placement.ts';
 import type { QueueSettings } from '../command/queue-definition.ts';
 import type { Log } from '../log/log.ts';
+import type { Queue } from '../queue/queue.ts';
 import type { QueueState } from '../queue/queue-state.ts';
 import { NO_ROOM } from '../queue/receiving.ts';
 import { INSUFFICIENT, type RingReader, type RingWriter } from '../ring/spsc-ring.ts';
@@ -19,6 +27,8 @@ import { INSUFFICIENT, type RingReader, type RingWriter } from '../ring/spsc-rin
 /** What the handlers act on. */
 export interface PartitionParts {
   readonly index: number;
+  /** Their number, this one included. */
+  readonly partitions: number;
   readonly log: Log;
   readonly state: QueueState;
   /** OP_FAULT is let through. */
@@ -44,6 +54,8 @@ function handler(op: number, handle: Handler): void {
 
 /** The longest reply of commands that carry neither messages nor a result per entry. */
 const SHORT_REPLY_BYTES = 256;
+/** In which an entry's group id is found. */
+const ENTRY_HEAD_BYTES_MAX = ENTRY_HEADER_BYTES + MD5_BYTES + GROUP_ID_BYTES_MAX;
 /** Room with which a receive is taken up: it delivers no more than there is room for. */
 const RECEIVE_ROOM_BYTES = 64 * 1024;
 
@@ -274,19 +286,71 @@ handler(codec.OP_DEFINE, ({ state }, requests, at, replies) => {
   answer(requests, at, replies, reply, NO_ERROR, 0, 0);
 });
 
-handler(codec.OP_MOVE, ({ state }, requests, at, replies, now) => {
+handler(codec.OP_MOVE, (parts, requests, at, replies, now) => {
   const { view } = requests;
   const max = Math.min(view.getUint16(at + codec.COUNT_AT, true), BATCH_ENTRIES_MAX);
-  state.move(
+  parts.state.move(
     view.getUint32(at + codec.QUEUE_ID_AT, true),
     view.getUint32(at + codec.OPERAND_AT, true),
     max,
+    (target, slot) => placeElsewhere(parts, target, slot),
     now,
   );
-  const { moved, left, stranded } = state.moveResult;
-  const reply = claimReply(replies, 4);
+  const { moved, left, stranded, inTransit } = parts.state.moveResult;
+  const reply = claimReply(replies, codec.MOVE_RESULT_BYTES);
   replies.view.setUint32(reply + codec.REPLY_HEADER_BYTES, stranded, true);
-  answer(requests, at, replies, reply, NO_ERROR, moved, left, 4);
+  replies.view.setUint32(reply + codec.REPLY_HEADER_BYTES + 4, inTransit, true);
+  answer(requests, at, replies, reply, NO_ERROR, moved, left, codec.MOVE_RESULT_BYTES);
+});
+
+/** The partition where `target` has the group of the message in `slot`, if that is not this one.
+ *  Messages of a standard queue are at home everywhere. */
+function placeElsewhere(
+  { index, partitions, log, state }: PartitionParts,
+  target: Queue,
+  slot: number,
+): number | undefined {
+  if (!target.fifo || partitions === 1) return undefined;
+  const { table } = state;
+  log.read(table.position(slot), Math.min(table.entryBytes(slot), ENTRY_HEAD_BYTES_MAX));
+  const from = groupIdOffset(log.readBuffer, log.readOffset);
+  const end = from + log.readBuffer[log.readOffset + GROUP_BYTES_AT]!;
+  const groupId = utf8Text(log.readBuffer, from, end);
+  const place = partitionOfKey(target.settings.placementKey, groupId, partitions);
+  return place === index ? undefined : place;
+}
+
+handler(codec.OP_TAKE_OVER, ({ log, state }, requests, at, replies, now) => {
+  const { buffer, view } = requests;
+  const error = log.spaceLow
+    ? ERRORS.CAPSTAN_DISK_FULL.number
+    : state.transit.takeOver(
+        view.getUint32(at + codec.QUEUE_ID_AT, true),
+        view.getUint32(at + codec.OPERAND_AT, true),
+        buffer,
+        view,
+        at + codec.REQUEST_HEADER_BYTES,
+        view.getUint16(at + codec.COUNT_AT, true),
+        now,
+      );
+  if (error !== NO_ERROR) {
+    refuse(requests, at, replies, error);
+    return;
+  }
+  const reply = claimReply(replies, 0);
+  answer(requests, at, replies, reply, NO_ERROR, 0, 0);
+});
+
+handler(codec.OP_ARRIVED, ({ state }, requests, at, replies, now) => {
+  const { view } = requests;
+  const left = state.transit.arrived(
+    view.getUint32(at + codec.QUEUE_ID_AT, true),
+    view.getFloat64(at + codec.REQUEST_HEADER_BYTES, true),
+    BATCH_ENTRIES_MAX,
+    now,
+  );
+  const reply = claimReply(replies, 0);
+  answer(requests, at, replies, reply, NO_ERROR, left, 0);
 });
 
 handler(codec.OP_INSPECT, ({ state }, requests, at, replies) => {

@@ -74,7 +74,8 @@ function recover(): Partition {
       new RouterLink(link.router, new DuplexServerEnd(link), new Doorbell(link.routerDoorbell)),
   );
   const { partition: index, faults } = start;
-  const partition = new Partition({ index, log, state, board, links, faults });
+  const { partitions } = board;
+  const partition = new Partition({ index, partitions, log, state, board, links, faults });
   // What it holds is on the board before anybody hears that it runs.
   partition.turn(clock());
   const recoveryMs = performance.now() - began;

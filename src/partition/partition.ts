@@ -37,6 +37,8 @@ export class RouterLink {
 
 export interface PartitionOptions {
   readonly index: number;
+  /** Their number, this one included. */
+  readonly partitions: number;
   readonly log: Log;
   readonly state: QueueState;
   readonly board: Board;
@@ -50,6 +52,7 @@ const SWEEP_GROUPS_MAX = 20_000;
 
 export class Partition {
   readonly index: number;
+  readonly partitions: number;
   readonly log: Log;
   readonly state: QueueState;
   readonly faults: boolean;
@@ -65,8 +68,9 @@ export class Partition {
   /** A mailbox was left with commands in it at the end of the last turn. */
   #moreToDo = false;
 
-  constructor({ index, log, state, board, links, faults }: PartitionOptions) {
+  constructor({ index, partitions, log, state, board, links, faults }: PartitionOptions) {
     this.index = index;
+    this.partitions = partitions;
     this.log = log;
     this.state = state;
     this.#board = board;

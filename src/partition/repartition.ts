@@ -11,12 +11,17 @@ import { utf8Text } from '../base/bytes.ts';
 import { LOG_COMMIT_BYTES_MAX } from '../base/limits.ts';
 import * as entry from '../command/message-entry.ts';
 import { partitionOfGroup } from '../command/placement.ts';
-import type { QueueDefinition, QueueSettings } from '../command/queue-definition.ts';
+import {
+  type QueueDefinition,
+  type QueueSettings,
+  transitQueueId,
+} from '../command/queue-definition.ts';
 import type { LogSettings } from '../command/thread-protocol.ts';
 import type { Log } from '../log/log.ts';
 import { storedSegmentBytes } from '../log/wal/open-segments.ts';
 import { NODE_STORAGE } from '../log/wal/storage.ts';
 import { openWal } from '../log/wal/wal.ts';
+import { GROUP_WORDS, HEAD } from '../queue/group-table.ts';
 import { MessageStore } from '../queue/message-store.ts';
 import {
   readEntry,
@@ -54,7 +59,11 @@ interface Target {
 
 /** Writes the logs of `order.to`, whole and on disk. Returns how many messages they hold. */
 export async function repartition(order: RepartitionOrder): Promise<number> {
-  const sources = order.from.map((settings) => openSource(settings, order.settings));
+  const opened = order.from.map((settings) => openSource(settings, order.settings));
+  opened.forEach(({ store }, partition) => endTransit(store, partition, opened, order.now));
+  const sources = opened.map(
+    ({ store, log }): Source => ({ store, log, slots: living(store), next: 0 }),
+  );
   const sequence = Math.max(1, ...sources.map(({ store }) => store.nextSequence));
   const targets = order.to.map(
     (settings): Target => ({
@@ -82,21 +91,56 @@ export async function repartition(order: RepartitionOrder): Promise<number> {
   return moved;
 }
 
-function openSource(settings: LogSettings, queues: readonly QueueSettings[]): Source {
+interface OpenedLog {
+  readonly store: MessageStore;
+  readonly log: Log;
+}
+
+function openSource(settings: LogSettings, queues: readonly QueueSettings[]): OpenedLog {
   const stored = storedSegmentBytes(NODE_STORAGE, settings.directory);
   const store = new MessageStore(stored ?? settings.segmentBytes);
   for (const each of queues) store.define(each);
   const { log } = openWal(settings, (buffer, view, at, _length, position) =>
     replayRecord(store, buffer, view, at, position),
   );
+  return { store, log };
+}
+
+/** Has each message that is on its way from `partition` in its queue, unless it is known where it
+ *  goes: then it is there. In memory only. */
+function endTransit(
+  store: MessageStore,
+  partition: number,
+  opened: readonly OpenedLog[],
+  now: number,
+): void {
+  const { table } = store;
+  for (const [to, { store: target }] of opened.entries()) {
+    const transit = store.find(transitQueueId(to));
+    if (transit === undefined) continue;
+    const known = target.takenOver[partition]!;
+    let next = 0;
+    for (let slot = store.groups.words[transit.mainGroup * GROUP_WORDS + HEAD]!; slot !== 0; ) {
+      next = table.next(slot);
+      const queue = store.find(table.source(slot));
+      const sequence = table.sequence(slot);
+      if (sequence <= known || queue === undefined || !queue.defined) store.remove(transit, slot);
+      // As the newest: those of its group that were taken over come before it.
+      else store.moveTo(transit, slot, queue, sequence, now, 0);
+      slot = next;
+    }
+  }
+}
+
+/** The slots of the living messages, in order of their sequences. */
+function living(store: MessageStore): Uint32Array {
   const { table } = store;
   const slots = new Uint32Array(table.count);
   let count = 0;
   for (let slot = 1; slot < table.endSlot; slot++) {
     if (store.isAlive(slot) && store.queueOf(slot).defined) slots[count++] = slot;
   }
-  const living = slots.subarray(0, count).toSorted((a, b) => table.sequence(a) - table.sequence(b));
-  return { store, log, slots: living, next: 0 };
+  return slots.subarray(0, count).toSorted((a, b) => table.sequence(a) - table.sequence(b));
 }
 
 /** The source whose next message was sent first; undefined when all are done. */
@@ -132,7 +176,8 @@ function commitIfLarge(log: Log): void {
 }
 
 function finish(log: Log, nextSequence: number, sources: readonly Source[], now: number): void {
-  writeCounters(log, nextSequence, now);
+  // In the new layout nothing was taken over yet.
+  writeCounters(log, nextSequence, new Float64Array(0), now);
   for (const { store } of sources) {
     const indexes: number[] = [];
     store.dedup.expire(now, Number.POSITIVE_INFINITY);

@@ -7,10 +7,12 @@
  *   | kind | flags | count | queue id | at, f64  | ...
  *   +------+-------+-------+----------+----------+------
  *
- *   1 SEND        16 first sequence f64 | 24 the queue's delay, ms u32 | 28 slots' room u16 | 30 -
- *   |
+ *   1 SEND        16 first sequence f64 | 24 the queue's delay, ms u32 | 28 slots' room u16
+ *                 30 partition u16
  *                 32 slots u32, `room` of them | entries, see message-entry.ts, `count` of them
- *                 flags: 1 FIFO, 2 deduplication per group
+ *                 flags: 1 FIFO, 2 deduplication per group, 4 taken over from `partition`: they are
+ *                 visible at once, and in the room behind the slots is the sequence f64 that the
+ *                 last of them had there
  *   2 RECEIVE     16 visible again at f64 | 24 attempt f64 | 32 refs, `count` of them
  *   3 DELETE      16 refs
  *   4 VISIBILITY  16 refs, each followed by the timeout from `at`, ms u32
@@ -22,7 +24,8 @@
  *   |
  *                 48 slot u32 | 52 receive count u32 | 56 source u32 | 60 - | 64 entry; `at`: sent
  *                 at; flags: the message's state in the low 3 bits, 8 FIFO
- *   9 COUNTERS    16 next sequence f64
+ *   9 COUNTERS    16 next sequence f64 | 24 by partition, `count` of them: the sequence f64 of the
+ *                 last message taken over from there
  *  10 DEDUP       16 entries of 48 bytes, see dedup-window.ts
  *
  * In digests of segments only, see digest.ts:
@@ -50,6 +53,7 @@ export const RELOCATE_DIGEST = 12;
 
 export const FLAG_FIFO = 1;
 export const FLAG_DEDUP_PER_GROUP = 2;
+export const FLAG_TAKEN_OVER = 4;
 export const FLAG_AS_NEW = 1;
 
 export const KIND_AT = 0;
@@ -62,7 +66,10 @@ export const HEADER_BYTES = 16;
 export const SEND_SEQUENCE_AT = 16;
 export const SEND_DELAY_AT = 24;
 export const SEND_ROOM_AT = 28;
+export const SEND_PARTITION_AT = 30;
 export const SEND_SLOTS_AT = 32;
+/** What the sequence behind the slots of messages that were taken over needs of their room. */
+export const TAKEN_OVER_SLOTS = 2;
 
 export const RECEIVE_DEADLINE_AT = 16;
 export const RECEIVE_ATTEMPT_AT = 24;

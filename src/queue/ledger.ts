@@ -9,7 +9,7 @@ import * as record from './event-record.ts';
 import { beginRecord, type Journal } from './event-record.ts';
 import { GROUP_WORDS, HEAD } from './group-table.ts';
 import type { MessageStore } from './message-store.ts';
-import type { MessageTable } from './message-table.ts';
+import { GROUP, type MessageTable, ROW_WORDS } from './message-table.ts';
 import type { Queue } from './queue.ts';
 
 /** Deadlines that are passed in one turn, at most: bounds how long a turn takes. */
@@ -94,20 +94,28 @@ export class Ledger {
     const { heap } = this.store;
     let full = false;
     for (let left = DEADLINES_PER_TURN_MAX; left > 0 && heap.earliest <= now; left--) {
-      const exhausted = this.store.passDeadline(now);
-      if (exhausted === 0) continue;
-      full ||= !this.#tryDeadLetter(exhausted, now);
-      if (full) heap.move(exhausted, now + FULL_DISK_PAUSE_MS);
+      let slot = this.store.passDeadline(now);
+      while (slot !== 0) {
+        const next: number | undefined = full ? undefined : this.#tryDeadLetter(slot, now);
+        full = next === undefined;
+        if (full && this.store.isInFlight(slot)) heap.move(slot, now + FULL_DISK_PAUSE_MS);
+        slot = next ?? 0;
+      }
     }
   }
 
-  #tryDeadLetter(slot: number, now: number): boolean {
+  /** Returns the message that goes to the dead-letter queue because this one went, or 0; undefined
+   *  when the disk is full. */
+  #tryDeadLetter(slot: number, now: number): number | undefined {
+    const { store, table } = this;
+    const queue = store.queueOf(slot);
+    const group = table.words[slot * ROW_WORDS + GROUP]!;
     try {
-      this.#deadLetter(this.store.queueOf(slot), slot, now);
-      return true;
+      this.#deadLetter(queue, slot, now);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      return false;
+      return undefined;
     }
+    return queue.fifo ? store.exhaustedHead(queue, group) : 0;
   }
 }

@@ -8,7 +8,9 @@
  * whose sequence is not above its queue's `purgedUpTo` is dead: it is in no list but a grave's. */
 
 import { Hash128 } from '../base/hash.ts';
+import { PARTITIONS_MAX } from '../base/limits.ts';
 import * as entry from '../command/message-entry.ts';
+import { BY_GROUP } from '../command/placement.ts';
 import type { QueueSettings } from '../command/queue-definition.ts';
 import { DeadlineHeap } from './deadline-heap.ts';
 import { DedupWindow } from './dedup-window.ts';
@@ -57,6 +59,8 @@ export class MessageStore {
   readonly regions: LiveRegions;
   readonly #regionBytes: number;
   nextSequence = 1;
+  /** By partition: the sequence of the last message that this one took over from there. */
+  readonly takenOver = new Float64Array(PARTITIONS_MAX);
   /** The newest time that a record of the log says; 0: none. */
   newestRecordAt = 0;
   /** Queues whose counts changed since they were last published. */
@@ -120,7 +124,7 @@ export class MessageStore {
   /** The group of a message of `queue` whose entry lies at `at`. */
   groupOfEntry(queue: Queue, buffer: Uint8Array, at: number): number {
     const length = buffer[at + entry.GROUP_BYTES_AT]!;
-    if (length === 0) return this.mainGroup(queue);
+    if (length === 0 || queue.transit) return this.mainGroup(queue);
     const from = entry.groupIdOffset(buffer, at);
     this.hash.digest(buffer, from, from + length, 0);
     return this.#hashedGroup(queue, this.hash.a, this.hash.b);
@@ -322,7 +326,7 @@ export class MessageStore {
     const { table } = this;
     const group = table.words[slot * ROW_WORDS + GROUP]!;
     const row = group * GROUP_WORDS;
-    const hashed = this.groups.words[row + HASHED] === 1;
+    const hashed = this.groups.words[row + HASHED] === 1 && !target.transit;
     const low = this.groups.words[row + HASH_LOW]!;
     const high = this.groups.words[row + HASH_HIGH]!;
     this.#detach(queue, slot);
@@ -368,8 +372,9 @@ export class MessageStore {
 
   // Time.
 
-  /** Takes up the message whose deadline is the earliest and has passed. Returns its slot when it
-   *  has been received as often as it may, and nothing else was done; else 0. */
+  /** Takes up the message whose deadline is the earliest and has passed. Returns the slot of one
+   *  that goes to the dead-letter queue now, or 0. On a standard queue that is the message itself,
+   *  still in flight; on a FIFO queue it is the first of its group, which may be received. */
   passDeadline(now: number): number {
     const { heap, table } = this;
     const slot = heap.earliestSlot;
@@ -380,7 +385,12 @@ export class MessageStore {
     }
     const state = table.state(slot);
     if (state === IN_FLIGHT) {
-      if (this.isExhausted(queue, slot)) return slot;
+      if (this.isExhausted(queue, slot)) {
+        if (!queue.fifo) return slot;
+        const group = table.words[slot * ROW_WORDS + GROUP]!;
+        this.#makeVisible(queue, slot, state);
+        return this.exhaustedHead(queue, group);
+      }
       const until = heap.earliest + queue.backoffMs(table.receiveCount(slot));
       if (until > now) {
         this.#hold(queue, slot, until);
@@ -389,6 +399,17 @@ export class MessageStore {
     }
     this.#makeVisible(queue, slot, state);
     return 0;
+  }
+
+  /** The first message of a FIFO group, if it could be received and goes to the dead-letter queue
+   *  instead; else 0. So they go there in the order of their group. */
+  exhaustedHead(queue: Queue, group: number): number {
+    const { words } = this.groups;
+    const row = group * GROUP_WORDS;
+    // A group whose last message has gone may be another one by now.
+    if (words[row + IN_RING] === 0 || words[row + GROUP_QUEUE] !== queue.index) return 0;
+    const head = words[row + HEAD]!;
+    return this.isExhausted(queue, head) ? head : 0;
   }
 
   /** True when the message goes to the dead-letter queue instead of being received once more. */
@@ -536,6 +557,7 @@ function placeholderSettings(queueId: number, fifo: boolean): QueueSettings {
     retentionMs: Number.POSITIVE_INFINITY,
     inFlightMax: 0,
     deduplicationPerGroup: false,
+    placementKey: BY_GROUP,
     deadLetterQueueId: 0,
     maxReceiveCount: 0,
   };

@@ -11,7 +11,8 @@
  *       11 receive count   also the number of the latest delivery
  *       12 first received  ms after sent at, plus one; 0: never received
  *       13 group           index of the message's group
- *       14 source          id of the queue it was dead-lettered from; 0: none
+ *       14 source          id of the queue it was dead-lettered from; 0: none; in transit, of the
+ *                         queue that it goes to
  *       15 state           low 3 bits; above them: seconds from the first receive to the latest
  *
  * Slot 0 is never a message, so that zeros mean "none" everywhere. */
@@ -143,6 +144,11 @@ export class MessageTable {
     this.words[at] = (this.words[at]! & ~STATE_MASK) | state;
   }
 
+  /** The message behind it in the list that it is in; 0: it is the last. */
+  next(slot: number): number {
+    return this.words[slot * ROW_WORDS + NEXT]!;
+  }
+
   /** True when `slot` holds the message whose sequence ends in `sequenceLow`. */
   holds(slot: number, sequenceLow: number): boolean {
     if (slot >= this.#end) return false;
@@ -203,7 +209,7 @@ export class MessageTable {
   }
 
   source(slot: number): number {
-    return this.words[slot * ROW_WORDS + SOURCE]!;
+    return this.words[slot * ROW_WORDS + SOURCE]! >>> 0;
   }
 
   /** 0: never received. */

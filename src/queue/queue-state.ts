@@ -4,7 +4,7 @@
 
 import { ERRORS, isDiskFull } from '../base/errors.ts';
 import { BATCH_ENTRIES_MAX } from '../base/limits.ts';
-import type { QueueSettings } from '../command/queue-definition.ts';
+import { isTransitQueueId, type QueueSettings } from '../command/queue-definition.ts';
 import * as record from './event-record.ts';
 import { beginRecord, type Journal } from './event-record.ts';
 import { GROUP_WORDS, HEAD } from './group-table.ts';
@@ -16,6 +16,7 @@ import type { Queue } from './queue.ts';
 import { ReceiptChanges } from './receipt-changes.ts';
 import { Receiving } from './receiving.ts';
 import { Sending } from './sending.ts';
+import { Transit } from './transit.ts';
 
 /** Dead rows given back in one turn. */
 const GRAVES_PER_TURN_MAX = 10_000;
@@ -26,7 +27,12 @@ export interface MoveResult {
   left: number;
   /** Of those looked at: the queue they came from is gone or unknown. */
   stranded: number;
+  /** On their way to another partition, whatever moved them. */
+  inTransit: number;
 }
+
+/** The partition where `target` has the group of the message in `slot`; undefined: this one. */
+export type PlaceOf = (target: Queue, slot: number) => number | undefined;
 
 export class QueueState {
   readonly store: MessageStore;
@@ -35,7 +41,8 @@ export class QueueState {
   readonly sending: Sending;
   readonly receiving: Receiving;
   readonly receipts: ReceiptChanges;
-  readonly moveResult: MoveResult = { moved: 0, left: 0, stranded: 0 };
+  readonly moveResult: MoveResult = { moved: 0, left: 0, stranded: 0, inTransit: 0 };
+  readonly transit: Transit;
   readonly #ledger: Ledger;
   readonly #oldest = new Uint32Array(1);
   #sweepQueues: Iterator<Queue> | undefined;
@@ -48,6 +55,7 @@ export class QueueState {
     this.sending = new Sending(this.#ledger);
     this.receiving = new Receiving(this.#ledger);
     this.receipts = new ReceiptChanges(this.#ledger);
+    this.transit = new Transit(this.#ledger);
   }
 
   /** A record was written since this was last asked whose durability a reply promises. */
@@ -84,7 +92,7 @@ export class QueueState {
   /** Drops the queues that only the log knew: they were deleted while the partition did not run.
    *  With a full disk they stay until the next start; nobody can see them. */
   #dropUnknownQueues(now: number): void {
-    const unknown = [...this.store.queues()].filter(({ defined }) => !defined);
+    const unknown = [...this.store.queues()].filter((each) => !each.defined && !each.transit);
     try {
       for (const { queueId } of unknown) this.drop(queueId, now);
     } catch (error) {
@@ -93,15 +101,18 @@ export class QueueState {
   }
 
   /** Moves up to `max` visible messages of a dead-letter queue: to `destinationId`, or with 0 each
-   *  to the queue it came from. */
-  move(sourceId: number, destinationId: number, max: number, now: number): void {
+   *  to the queue it came from. Those that belong to another partition are on their way there. */
+  move(sourceId: number, destinationId: number, max: number, placeOf: PlaceOf, now: number): void {
     const { store, table } = this.#ledger;
     const result = this.moveResult;
     result.moved = 0;
     result.stranded = 0;
     result.left = 0;
     const queue = store.find(sourceId);
-    if (queue === undefined) return;
+    if (queue === undefined) {
+      result.inTransit = this.transit.count;
+      return;
+    }
     const limit = Math.min(max, queue.ready);
     for (let looked = 0; looked < limit && queue.ringHead !== 0; looked++) {
       const slot = store.groups.words[queue.ringHead * GROUP_WORDS + HEAD]!;
@@ -111,12 +122,15 @@ export class QueueState {
         result.stranded++;
         store.putLast(queue, slot);
       } else {
-        this.#ledger.move(queue, slot, target, 0, true, now);
+        const elsewhere = placeOf(target, slot);
+        if (elsewhere === undefined) this.#ledger.move(queue, slot, target, 0, true, now);
+        else this.transit.leave(queue, slot, target, elsewhere, now);
         result.moved++;
       }
       queue.turnRing(store.groups);
     }
     result.left = queue.visible;
+    result.inTransit = this.transit.count;
     if (result.moved > 0) this.#ledger.syncNeeded = true;
   }
 
@@ -125,7 +139,10 @@ export class QueueState {
   /** Up to `max` messages as they stand, into `receiving.slots`. */
   peek(queueId: number, max: number, bytesMax: number): number {
     const queue = this.store.find(queueId);
-    if (queue === undefined || !queue.defined) return -ERRORS.CAPSTAN_QUEUE_DOES_NOT_EXIST.number;
+    if (isTransitQueueId(queueId) && queue === undefined) return 0;
+    if (queue === undefined || !(queue.defined || queue.transit)) {
+      return -ERRORS.CAPSTAN_QUEUE_DOES_NOT_EXIST.number;
+    }
     return peekAt(
       this.store,
       queue,

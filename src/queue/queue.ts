@@ -1,7 +1,7 @@
 /* One queue in one partition: its settings, its counts, the ring of its groups that can be received
  * from, and the list of its hidden messages. Owned by the partition's thread. */
 
-import type { QueueSettings } from '../command/queue-definition.ts';
+import { isTransitQueueId, type QueueSettings } from '../command/queue-definition.ts';
 import {
   ALL_NEXT,
   ALL_PREVIOUS,
@@ -19,6 +19,9 @@ export class Queue {
   /** Its place among the partition's queues; message rows name it by this. */
   readonly index: number;
   settings: QueueSettings;
+  /** Its messages are on their way to another partition, in the order of their sequences; the
+   *  source of each is the queue it goes to. Nobody else receives from it. */
+  readonly transit: boolean;
   /** False: only the log knows it so far. */
   defined = false;
   /** It is deleted; its rows are being given back. */
@@ -35,7 +38,7 @@ export class Queue {
   /** The group to receive from next; 0: there is none. */
   ringHead = 0;
   ringLength = 0;
-  /** Of a standard queue: the group of messages without a group id; 0: not made yet. */
+  /** The group of messages without a group id, on a transit queue of all; 0: not made yet. */
   mainGroup = 0;
   /** Of a standard queue: those of them that were received before. A group of its own, so that
    *  neither they nor the new ones wait for all of the others. */
@@ -49,6 +52,7 @@ export class Queue {
 
   constructor(index: number, settings: QueueSettings) {
     this.queueId = settings.queueId;
+    this.transit = isTransitQueueId(settings.queueId);
     this.index = index;
     this.settings = settings;
   }

@@ -69,7 +69,7 @@ export function writeRelocation(
  *  that have not ended. */
 export function replaceBefore(state: QueueState, region: number, now: number): void {
   const { store, journal } = state;
-  writeCounters(journal, store.nextSequence, now);
+  writeCounters(journal, store.nextSequence, store.takenOver, now);
   store.dedup.expire(now, Number.POSITIVE_INFINITY);
   const indexes: number[] = [];
   store.dedup.forEachUpTo(region - 1, (index) => indexes.push(index));
@@ -77,9 +77,21 @@ export function replaceBefore(state: QueueState, region: number, now: number): v
   for (const index of indexes) store.dedup.setRegion(index, journal.currentRegion);
 }
 
-export function writeCounters(journal: Journal, nextSequence: number, now: number): void {
-  const at = beginRecord(journal, record.COUNTERS_BYTES, record.COUNTERS, 0, 0, 0, now);
-  journal.view.setFloat64(at + record.COUNTERS_SEQUENCE_AT, nextSequence, true);
+/** `takenOver` is by partition, as far as any message was. */
+export function writeCounters(
+  journal: Journal,
+  nextSequence: number,
+  takenOver: Float64Array,
+  now: number,
+): void {
+  const count = takenOver.findLastIndex((sequence) => sequence > 0) + 1;
+  const length = record.COUNTERS_BYTES + count * 8;
+  const at = beginRecord(journal, length, record.COUNTERS, 0, count, 0, now);
+  const { view } = journal;
+  view.setFloat64(at + record.COUNTERS_SEQUENCE_AT, nextSequence, true);
+  for (let partition = 0; partition < count; partition++) {
+    view.setFloat64(at + record.COUNTERS_BYTES + partition * 8, takenOver[partition]!, true);
+  }
 }
 
 /** Writes entries of the deduplication window anew. */

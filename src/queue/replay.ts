@@ -66,6 +66,7 @@ function replaySend(
 ): void {
   const flags = buffer[at + record.FLAGS_AT]!;
   const fifo = (flags & record.FLAG_FIFO) !== 0;
+  const takenOver = (flags & record.FLAG_TAKEN_OVER) !== 0;
   const perGroup = (flags & record.FLAG_DEDUP_PER_GROUP) !== 0;
   const queue = queueOf(store, view, at, fifo);
   const count = view.getUint16(at + record.COUNT_AT, true);
@@ -88,11 +89,11 @@ function replaySend(
     const slot = view.getUint32(slotAt, true);
     const bytes = view.getUint32(from + entry.ENTRY_BYTES_AT, true);
     const delay = view.getUint32(from + entry.DELAY_MS_AT, true);
-    const until = sentAt + (delay === entry.DELAY_OF_QUEUE ? queueDelayMs : delay);
+    const delayMs = takenOver ? 0 : delay === entry.DELAY_OF_QUEUE ? queueDelayMs : delay;
     const group = store.groupOfEntry(queue, buffer, from);
     store.table.place(slot);
-    store.insert(queue, slot, cursor.position, sequence, sentAt, bytes, group, until);
-    if (fifo && buffer[from + entry.DEDUPLICATION_BYTES_AT] !== 0) {
+    store.insert(queue, slot, cursor.position, sequence, sentAt, bytes, group, sentAt + delayMs);
+    if (fifo && !takenOver && buffer[from + entry.DEDUPLICATION_BYTES_AT] !== 0) {
       noteDeduplication(
         store,
         queue.queueId,
@@ -110,6 +111,10 @@ function replaySend(
     cursor.position += bytes;
   }
   if (cursor.sequence > store.nextSequence) store.nextSequence = cursor.sequence;
+  if (takenOver) {
+    const partition = view.getUint16(at + record.SEND_PARTITION_AT, true);
+    store.takenOver[partition] = view.getFloat64(at + record.SEND_SLOTS_AT + count * 4, true);
+  }
 }
 
 function replayReceive(store: MessageStore, _buffer: Buffer, view: DataView, at: number): void {
@@ -230,6 +235,10 @@ function replayRelocate(
 function replayCounters(store: MessageStore, _buffer: Buffer, view: DataView, at: number): void {
   const next = view.getFloat64(at + record.COUNTERS_SEQUENCE_AT, true);
   if (next > store.nextSequence) store.nextSequence = next;
+  const count = view.getUint16(at + record.COUNT_AT, true);
+  for (let partition = 0; partition < count; partition++) {
+    store.takenOver[partition] = view.getFloat64(at + record.COUNTERS_BYTES + partition * 8, true);
+  }
 }
 
 function replayDedup(

@@ -71,24 +71,41 @@ it('dead-letter moves and move tasks killed at random moments neither lose nor d
   const broker = await openEmbedded(data);
   try {
     const { service } = broker;
-    const source = service.findQueue('source')!;
-    const dead = service.findQueue('dead')!;
-    // Whatever task goes on ends; then everything that waits for its deadline comes to rest.
-    const running = async () => (await service.listMoveTasks('dead', 1))[0]?.status === 'RUNNING';
-    while ((await running()) || service.counts(source).inFlight > 0) await sleep(10);
-    const tasks = await service.listMoveTasks('dead', 10);
-    expect(tasks.length).toBeGreaterThan(0);
-    expect(tasks.map((each) => each.failureReason ?? '')).toEqual(tasks.map(() => ''));
-    const counted = service.counts(source).visible + service.counts(dead).visible;
-    const found = [...(await drain(service, source)), ...(await drain(service, dead))];
-    expect(counted).toBe(MOVED);
-    expect(found.toSorted()).toEqual(ids.toSorted());
+    await expectAll(service, 'dead', ['source'], ids.standard);
+    await expectAll(service, 'dead.fifo', ['row.fifo', 'other.fifo'], ids.fifo);
   } finally {
     await broker.close();
   }
 });
 
-async function prepareMoves(data: string): Promise<string[]> {
+/** Once everything has come to rest, what `ids` names is in those queues, each once. */
+async function expectAll(
+  service: QueueService,
+  dead: string,
+  sources: readonly string[],
+  ids: readonly string[],
+): Promise<void> {
+  const queues = [...sources, dead].map((name) => service.findQueue(name)!);
+  const total = (count: 'visible' | 'inFlight') =>
+    queues.reduce((sum, queue) => sum + service.counts(queue)[count], 0);
+  // Whatever task goes on ends, and what was on its way arrives; what is in flight comes back.
+  const running = async () =>
+    ['RUNNING', 'CANCELLING'].includes((await service.listMoveTasks(dead, 1))[0]?.status ?? '');
+  while ((await running()) || total('inFlight') > 0 || total('visible') < ids.length) {
+    await sleep(10);
+  }
+  const tasks = await service.listMoveTasks(dead, 10);
+  expect(tasks.length).toBeGreaterThan(0);
+  expect(tasks.map((each) => each.failureReason ?? '')).toEqual(tasks.map(() => ''));
+  expect(total('visible')).toBe(ids.length);
+  const found: string[] = [];
+  for (const queue of queues) found.push(...(await drain(service, queue)));
+  expect(found.toSorted()).toEqual(ids.toSorted());
+}
+
+const GROUPS = 20;
+
+async function prepareMoves(data: string): Promise<{ standard: string[]; fifo: string[] }> {
   const broker = await openEmbedded(data);
   try {
     const { service } = broker;
@@ -97,15 +114,33 @@ async function prepareMoves(data: string): Promise<string[]> {
       visibilityTimeoutMs: 10,
       redrivePolicy: { deadLetterQueue: 'dead', maxReceiveCount: 2 },
     });
-    const ids: string[] = [];
-    while (ids.length < MOVED) {
-      const messages = Array.from({ length: 10 }, (_, i) => ({ body: `${ids.length + i}` }));
-      for (const { messageId } of await service.send(source, messages)) ids.push(messageId);
-    }
-    return ids;
+    const fifo = { fifo: true, visibilityTimeoutMs: 10 };
+    const redrivePolicy = { deadLetterQueue: 'dead.fifo', maxReceiveCount: 2 };
+    await service.createQueue('dead.fifo', { fifo: true });
+    await service.createQueue('other.fifo', { ...fifo, redrivePolicy });
+    // Its groups are on all partitions, those of the other queue on one.
+    const row = await service.createQueue('row.fifo', {
+      ...fifo,
+      redrivePolicy,
+      deduplicationScope: 'messageGroup',
+      throughputLimit: 'perMessageGroupId',
+    });
+    return { standard: await fill(service, source), fifo: await fill(service, row) };
   } finally {
     await broker.close();
   }
+}
+
+async function fill(service: QueueService, queue: QueueDefinition): Promise<string[]> {
+  const ids: string[] = [];
+  while (ids.length < MOVED) {
+    const messages = Array.from({ length: 10 }, (_, i) => ({
+      body: `${ids.length + i}`,
+      ...(queue.attributes.fifo ? { groupId: `g${(ids.length + i) % GROUPS}` } : {}),
+    }));
+    for (const { messageId } of await service.send(queue, messages)) ids.push(messageId);
+  }
+  return ids;
 }
 
 async function drain(service: QueueService, queue: QueueDefinition): Promise<string[]> {

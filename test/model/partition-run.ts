@@ -376,7 +376,7 @@ export class PartitionRun {
         .get(from)!
         .map((view) => [view.id, view]),
     );
-    this.#part.state.move(from, destination, 1, this.#now);
+    this.#part.state.move(from, destination, 1, () => undefined, this.#now);
     const after = this.#part.dump();
     const { moved, left } = this.#part.state.moveResult;
     let seen = 0;

@@ -67,7 +67,7 @@ export class SimulatedPartition {
         );
       });
       const { index } = this;
-      this.actor = new Partition({ index, log, state, board, links, faults: false });
+      this.actor = new Partition({ index, partitions: 1, log, state, board, links, faults: false });
       this.state = state;
       this.ends = ends;
       return true;

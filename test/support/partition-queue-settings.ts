@@ -12,6 +12,7 @@ export function partitionQueueSettings(settings: Partial<QueueSettings>): QueueS
     retentionMs: 345_600_000,
     inFlightMax: 120_000,
     deduplicationPerGroup: false,
+    placementKey: 0,
     deadLetterQueueId: 0,
     maxReceiveCount: 0,
     ...settings,

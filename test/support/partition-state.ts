@@ -72,6 +72,7 @@ export function settingsOf(queueId: number, over: Partial<QueueSettings> = {}): 
     retentionMs: 3_600_000,
     inFlightMax: 1000,
     deduplicationPerGroup: false,
+    placementKey: 0,
     deadLetterQueueId: 0,
     maxReceiveCount: 0,
     ...over,

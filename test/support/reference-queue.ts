@@ -168,7 +168,9 @@ export class ReferencePartition {
         if (message.state === 'ready' || message.deadline > now) continue;
         if (message.state === 'inFlight') {
           if (this.isExhausted(queue, message)) {
-            this.#deadLetter(queueId, message.id, now);
+            // On a FIFO queue it goes when those before it in its group have gone.
+            if (queue.settings.fifo) makeReady(message);
+            else this.#deadLetter(queueId, message.id, now);
             continue;
           }
           const until = message.deadline + backoffMs(queue.settings, message.receiveCount);
@@ -178,8 +180,7 @@ export class ReferencePartition {
             continue;
           }
         }
-        message.state = 'ready';
-        message.deadline = 0;
+        makeReady(message);
       }
     }
   }
@@ -305,4 +306,9 @@ export function repeatedAttempt(
     messages.push(message);
   }
   return messages;
+}
+
+function makeReady(message: ReferenceMessage): void {
+  message.state = 'ready';
+  message.deadline = 0;
 }

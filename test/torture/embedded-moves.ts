@@ -1,6 +1,6 @@
 /* A process in whose broker messages go round: received too often they go to a dead-letter queue,
- * and move tasks take them back, or elsewhere and from there back. It is killed in the middle of
- * it. */
+ * and move tasks take them back, or elsewhere and from there back; those of FIFO queues to groups
+ * on other partitions. It is killed in the middle of it. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '../support/seeded-random.ts';
@@ -10,28 +10,37 @@ const { data, life } = embeddedOptions();
 const random = seededRandom(life);
 const broker = await openEmbedded(data);
 const { service } = broker;
-const source = service.findQueue('source')!;
-const dead = service.findQueue('dead')!;
 announce();
 
-async function receiveForEver(): Promise<never> {
+async function receiveForEver(name: string): Promise<never> {
+  const queue = service.findQueue(name)!;
   for (;;) {
-    await service.receive(source, { max: 1 + random.below(20), waitMs: 20 });
+    await service.receive(queue, { max: 1 + random.below(20), waitMs: 20 });
     await sleep(random.below(5));
   }
 }
 
 /** Moves what is dead back to where it came from, by tasks one after the other. */
-async function moveForEver(): Promise<never> {
+async function moveForEver(name: string, destinations: readonly string[]): Promise<never> {
+  const dead = service.findQueue(name)!;
   for (;;) {
-    const tasks = await service.listMoveTasks('dead', 1);
-    if (tasks[0]?.status !== 'RUNNING' && service.counts(dead).visible > 0) {
+    const tasks = await service.listMoveTasks(name, 1);
+    const unfinished = ['RUNNING', 'CANCELLING'].includes(tasks[0]?.status ?? '');
+    if (!unfinished && service.counts(dead).visible > 0) {
       const rate = random.oneIn(2) ? undefined : 500;
-      const destination = random.oneIn(2) ? undefined : 'source';
-      await service.startMoveTask('dead', destination, rate);
+      const destination = destinations[random.below(destinations.length + 1)];
+      const task = await service.startMoveTask(name, destination, rate);
+      // A task that was cancelled leaves nothing half moved either.
+      if (random.oneIn(4)) await service.cancelMoveTask(task.taskId).catch(() => undefined);
     }
     await sleep(random.below(20));
   }
 }
 
-await Promise.all([receiveForEver(), moveForEver()]);
+await Promise.all([
+  receiveForEver('source'),
+  moveForEver('dead', ['source']),
+  receiveForEver('row.fifo'),
+  receiveForEver('other.fifo'),
+  moveForEver('dead.fifo', ['row.fifo', 'other.fifo']),
+]);

@@ -5,8 +5,10 @@
  * prefix of it is a state that a crash could have left. Each log's copy is such a prefix, taken
  * after the copy began. Segments are copied oldest first; one that is given up meanwhile lives
  * on behind it, because its messages were on disk further on before it went, so copying goes on
- * from what is there now. The catalog is copied last: its queues may have no messages yet, but
- * no partition has a message of a queue that the catalog has still to create.
+ * from what is there now. What one log hands over to another meanwhile is in the copy of one of
+ * them only if the other was copied later: FIFO messages that a redrive carries to another
+ * partition during the copy may be missing. The catalog is copied last: its queues may have no
+ * messages yet, but no partition has a message of a queue that the catalog has still to create.
  *
  * Invariant: a copy is judged by its own bytes, after it was made. `capstan.json` comes last, so
  * that a copy that was broken off is refused. */

@@ -64,7 +64,7 @@ class World {
         const moved = seen.length - stay.length;
         this.moves.push({ atMs: this.now, destination, partition, max, moved });
         this.afterMove(partition);
-        return { moved, left: held.length, stranded: stay.length };
+        return { moved, left: held.length, stranded: stay.length, inTransit: 0 };
       },
       approximateCount: () => this.held.reduce((sum, held) => sum + held.length, 0),
       now: () => this.now,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type CatalogChange, Definitions } from '../../../src/catalog/definitions.ts';
 import { affectedBy, settingsOf } from '../../../src/catalog/queue-settings.ts';
+import { textHash } from '../../../src/command/placement.ts';
 import { deadLetteringTo, queueDefinition } from '../../support/queue-definitions.ts';
 
 const dead = queueDefinition(1, 'dead');
@@ -32,6 +33,7 @@ describe("a queue's settings", () => {
       retentionMs: 60_000,
       inFlightMax: 4,
       deduplicationPerGroup: true,
+      placementKey: textHash('q.fifo'),
       deadLetterQueueId: 0,
       maxReceiveCount: 0,
       retryBackoff,

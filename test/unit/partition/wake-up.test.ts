@@ -35,6 +35,7 @@ test('a router that makes room bit by bit wakes the partition until there is eno
   const log = new MemoryStorage().open(() => {});
   const partition = new Partition({
     index: 0,
+    partitions: 1,
     log,
     state: new QueueState(store, log),
     board: new Board(allocateBoard(1, 8)),
