@@ -69,6 +69,7 @@ function recover(): Partition {
   aheadMs = Math.max(0, store.newestRecordAt - steady());
   const state = new QueueState(store, log);
   state.recovered(clock());
+  store.beginLife(clock());
   const links = start.links.map(
     (link) =>
       new RouterLink(link.router, new DuplexServerEnd(link), new Doorbell(link.routerDoorbell)),

@@ -49,6 +49,10 @@ import {
 import { Queue } from './queue.ts';
 import { ReceiveAttempts } from './receive-attempts.ts';
 
+/** Faster than any partition takes messages, and slow enough for whole numbers until the year
+ *  2248. */
+const SEQUENCES_PER_MS = 1024;
+
 export class MessageStore {
   readonly table: MessageTable;
   readonly groups: GroupTable;
@@ -79,6 +83,13 @@ export class MessageStore {
     this.heap = new DeadlineHeap(this.table);
     this.#regionBytes = regionBytes;
     this.regions = new LiveRegions(regionBytes);
+  }
+
+  /** From here on, sequences are larger than any that an earlier life can have handed out: it may
+   *  have handed out more than is left of it after a power cut, and a receipt for one of those must
+   *  not pass for one of a message that comes later. */
+  beginLife(now: number): void {
+    this.nextSequence = Math.max(this.nextSequence, Math.floor(now) * SEQUENCES_PER_MS);
   }
 
   // Queues.

@@ -56,6 +56,7 @@ export class SimulatedPartition {
       );
       const state = new QueueState(store, log);
       state.recovered(this.#world.now);
+      store.beginLife(this.#world.now);
       const ends: DuplexClientEnd[] = [];
       const links = Array.from({ length: clients }, (_, router) => {
         const memory = emptyRings(this.index, router);
