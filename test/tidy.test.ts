@@ -48,7 +48,7 @@ const ARROWS: Readonly<Record<string, { parts: readonly string[]; packages: read
 
 /** Who may know that a log is a file: those that open one, and those that look after it. */
 const KNOWS_THE_WAL =
-  /^src\/(log|cli)\/|^src\/broker\/(broker|maintenance|relayout)|-worker\.ts$|\/repartition\.ts$/;
+  /^src\/(log|cli)\/|^src\/broker\/(broker|main|relay)|-worker\.ts$|\/(repartition|sync-thread)/;
 
 const SOURCE = filesUnder('src', '.ts');
 const TESTS = filesUnder('test', '.ts');

@@ -37,11 +37,20 @@ export interface Log {
    *  records of receives, deletes and cleaning. */
   readonly spaceLow: boolean;
 
-  /** Makes every record claimed so far durable (as the durability in force has it). Commits may be
-   *  pipelined; they complete in order. An implementation that is done on return returns nothing.
+  /** Makes every record claimed so far durable (as the durability in force has it), also those that
+   *  a commit under way covers. An implementation that is done on return returns nothing.
    *  Throws or rejects `CAPSTAN_LOG_WRITE_FAILED`; the log is then closed for good, and its owner
    *  must recover from what is on disk. */
   commit(): Promise<void> | undefined;
+
+  /** Begins a commit of every record claimed so far, and returns. Records may be claimed, read and
+   *  written meanwhile; the next commit covers them. Not while one is under way.
+   *  Throws as `commit` does. */
+  beginCommit(): void;
+
+  /** True until what `beginCommit` covered is durable. An implementation may be done on its return.
+   *  Throws as `commit` does when the disk has failed. */
+  commitUnderWay(): boolean;
 
   /** Hands the records claimed so far to the operating system without waiting for the disk: for
    *  records whose loss in a crash is allowed. The next commit covers them. */

@@ -21,6 +21,7 @@ import { replayRecord } from '../queue/replay.ts';
 import { Doorbell } from '../ring/doorbell.ts';
 import { DuplexServerEnd } from '../ring/duplex.ts';
 import { Partition, RouterLink } from './partition.ts';
+import { SyncThread } from './sync-thread.ts';
 
 /** A long replay must not look like a hang. */
 const RECORDS_PER_BEAT = 1024;
@@ -57,6 +58,7 @@ function recover(): Partition {
     {
       ...start.log,
       clock,
+      syncer: new SyncThread(start.doorbell),
       digestContentVersion: DIGEST_CONTENT_VERSION,
       onRotate: () => post({ kind: 'segment' }),
     },
@@ -93,7 +95,7 @@ function run(partition: Partition): void {
     const now = clock();
     if (now - sweptAt >= HEARTBEAT_INTERVAL_MS) {
       sweptAt = now;
-      board.beat(start.partition);
+      if (partition.progresses()) board.beat(start.partition);
       partition.sweep(now);
     } else if (now >= partition.log.idleBy) {
       partition.log.idle(now);
@@ -106,6 +108,7 @@ function run(partition: Partition): void {
 async function main(): Promise<void> {
   const partition = recover();
   run(partition);
+  partition.finish();
   await partition.log.close();
   board.setState(start.partition, 'stopped');
   post({ kind: 'stopped' });

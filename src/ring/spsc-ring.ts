@@ -86,12 +86,17 @@ export class RingWriter extends RingEnd {
     this.#tail = (this.#claimedAt + frameSpan(length)) | 0;
   }
 
-  /** Makes every claimed frame visible to the reader. True when there was one: ring its
-   *  doorbell. */
-  publish(): boolean {
-    if (this.#tail === this.#publishedTail) return false;
-    this.#publishedTail = this.#tail;
-    Atomics.store(this.words, TAIL_WORD, this.#tail);
+  /** The position behind the last claimed frame: what `publish` takes later. */
+  get tail(): number {
+    return this.#tail;
+  }
+
+  /** Makes the frames claimed before `tail` was `upTo` visible to the reader; all of them by
+   *  default. True when there was one: ring its doorbell. */
+  publish(upTo = this.#tail): boolean {
+    if (upTo === this.#publishedTail) return false;
+    this.#publishedTail = upTo;
+    Atomics.store(this.words, TAIL_WORD, upTo);
     return true;
   }
 

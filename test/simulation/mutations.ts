@@ -23,7 +23,19 @@ const MUTATIONS: readonly Mutation[] = [
     name: 'replies leave without a commit',
     file: 'partition/partition.js',
     from: 'this.#commit();',
-    to: '',
+    to: 'this.#publishAll();',
+  },
+  {
+    name: 'replies leave while their commit is under way',
+    file: 'partition/partition.js',
+    from: '|| this.log.commitUnderWay())',
+    to: ')',
+  },
+  {
+    name: 'a sync is taken to cover what was written while it went on',
+    file: 'log/wal/wal.js',
+    from: 'this.#noteDurable(sequence);',
+    to: 'this.#noteDurable(this.#sequence - 1);',
   },
   {
     name: 'a replay drops the records of deletes',

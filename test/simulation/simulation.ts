@@ -257,8 +257,10 @@ export class Simulation {
   }
 
   #settle(client: Client, partition: SimulatedPartition): void {
-    const alive = partition.act((actor) => actor.turn(this.#world.now));
-    if (!alive) throw new Violation('a partition died on a sound disk');
-    while (client.asked.size > 0) this.#listen(client, partition);
+    do {
+      const alive = partition.act((actor) => actor.turn(this.#world.now));
+      if (!alive) throw new Violation('a partition died on a sound disk');
+      this.#listen(client, partition);
+    } while (client.asked.size > 0);
   }
 }

@@ -11,12 +11,17 @@ import { replayRecord } from '../../src/queue/replay.ts';
 import { allocateDoorbell, Doorbell } from '../../src/ring/doorbell.ts';
 import { DuplexClientEnd, DuplexServerEnd } from '../../src/ring/duplex.ts';
 import { FaultyStorage, ProcessDied } from '../support/faulty-storage.ts';
+import { HeldSyncer } from '../support/held-syncer.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
 import { emptyRings } from './rings.ts';
 
 export const SEGMENT_BYTES = 8192;
 const BOARD_ROWS = 64;
 const TABLE_ROWS = 256;
+/** Half of the commits, about, are as large. */
+const PIPELINED_BYTES = 300;
+/** So often, about, a partition looks until a sync has ended. */
+const SYNC_LOOKS = 3;
 
 /** A partition's actor, its disk, and the clients' ends of its rings. */
 export class SimulatedPartition {
@@ -48,6 +53,7 @@ export class SimulatedPartition {
           windowBytes: SEGMENT_BYTES,
           durability: { mode: 'fsync' },
           storage: this.storage,
+          syncer: new HeldSyncer(() => !random.oneIn(SYNC_LOOKS)),
           clock: () => this.#world.now,
           randomWord: () => random.word(),
         },
@@ -68,7 +74,16 @@ export class SimulatedPartition {
         );
       });
       const { index } = this;
-      this.actor = new Partition({ index, partitions: 1, log, state, board, links, faults: false });
+      this.actor = new Partition({
+        index,
+        partitions: 1,
+        log,
+        state,
+        board,
+        links,
+        faults: false,
+        pipelinedBytes: PIPELINED_BYTES,
+      });
       this.state = state;
       this.ends = ends;
       return true;

@@ -18,3 +18,12 @@ export async function builtBroker(): Promise<
   const module = await built<typeof import('../../src/broker/broker.ts')>('broker/broker.js');
   return module.Broker;
 }
+
+export async function builtSyncThread(): Promise<
+  typeof import('../../src/partition/sync-thread.ts')['SyncThread']
+> {
+  const module = await built<typeof import('../../src/partition/sync-thread.ts')>(
+    'partition/sync-thread.js',
+  );
+  return module.SyncThread;
+}

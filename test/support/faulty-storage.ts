@@ -297,7 +297,8 @@ function reach(inode: Inode, { offset, bytes }: UnsyncedWrite): void {
   bytes.copy(inode.onDisk, offset);
 }
 
-class FaultyFile implements StorageFile {
+export class FaultyFile implements StorageFile {
+  readonly descriptor = 0;
   readonly path: string;
   readonly #storage: FaultyStorage;
   readonly #inode: Inode;
@@ -356,21 +357,32 @@ class FaultyFile implements StorageFile {
     return cached.copy(target, targetOffset, offset, Math.min(offset + length, cached.length));
   }
 
-  /** A sync that fails leaves the cache as it is, and forgets that it is not on disk: what the
-   *  kernels of Linux do. */
   sync(): void {
+    this.beginSync()();
+  }
+
+  /** Returns what ends the sync: it brings to the disk what was written before it began, and no
+   *  more. A sync that fails leaves the cache as it is, and forgets that it is not on disk: what
+   *  the kernels of Linux do. */
+  beginSync(): () => void {
     this.#requireOpen();
     const inode = this.#inode;
-    try {
-      this.#storage.change('sync', this.path, this.#life, (portion) => {
-        if (portion < 1) return;
-        for (const write of inode.unsynced) reach(inode, write);
-        inode.unsynced = [];
-      });
-    } catch (error) {
-      if (!(error instanceof ProcessDied)) inode.unsynced = [];
-      throw error;
-    }
+    const covered = new Set(inode.unsynced);
+    const forget = () => {
+      inode.unsynced = inode.unsynced.filter((write) => !covered.has(write));
+    };
+    return () => {
+      try {
+        this.#storage.change('sync', this.path, this.#life, (portion) => {
+          if (portion < 1) return;
+          for (const write of covered) reach(inode, write);
+          forget();
+        });
+      } catch (error) {
+        if (!(error instanceof ProcessDied)) forget();
+        throw error;
+      }
+    };
   }
 
   close(): void {

@@ -143,6 +143,14 @@ export class MemoryLog implements Log {
     });
   }
 
+  beginCommit(): void {
+    void this.commit();
+  }
+
+  commitUnderWay(): boolean {
+    return false;
+  }
+
   write(): void {
     this.#keepLast();
   }

@@ -1,6 +1,6 @@
 /* All that the log asks of a disk. The seam at which tests put a disk that fails, tears and
- * forgets; the real one is synchronous, because a partition's thread has nothing else to do
- * meanwhile.
+ * forgets; the real one is synchronous: what is worth doing at the same time is done by another
+ * thread (see syncer.ts).
  *
  * Every failure of the real one is the system error of Node, with its `code`. */
 
@@ -12,6 +12,8 @@ import { assert } from '../../base/assert.ts';
 
 export interface StorageFile {
   readonly path: string;
+  /** What the operating system knows it by, in every thread; any number where there is none. */
+  readonly descriptor: number;
   size(): number;
   /** Writes all of `bytes` behind those appended before; the first ones go where `open` was
    *  told. */
@@ -66,17 +68,17 @@ const { SonicBoom } = createRequire(import.meta.url)('sonic-boom') as typeof son
 
 class NodeStorageFile implements StorageFile {
   readonly path: string;
-  readonly #fd: number;
+  readonly descriptor: number;
   #writer: SonicBoom | undefined;
   #writeError: Error | undefined;
 
   constructor(path: string, fd: number) {
     this.path = path;
-    this.#fd = fd;
+    this.descriptor = fd;
   }
 
   size(): number {
-    return fs.fstatSync(this.#fd).size;
+    return fs.fstatSync(this.descriptor).size;
   }
 
   append(bytes: Buffer): void {
@@ -92,7 +94,7 @@ class NodeStorageFile implements StorageFile {
    *  would close the descriptor from the event loop, which a partition's thread does not run. */
   #makeWriter(): SonicBoom {
     const writer = new SonicBoom({
-      fd: this.#fd,
+      fd: this.descriptor,
       sync: true,
       contentMode: 'buffer',
       // A retry would sleep; a regular file that says "again" is broken anyway.
@@ -108,7 +110,7 @@ class NodeStorageFile implements StorageFile {
     let written = 0;
     while (written < bytes.length) {
       const left = bytes.length - written;
-      written += fs.writeSync(this.#fd, bytes, written, left, offset + written);
+      written += fs.writeSync(this.descriptor, bytes, written, left, offset + written);
     }
   }
 
@@ -116,7 +118,7 @@ class NodeStorageFile implements StorageFile {
     let done = 0;
     while (done < length) {
       const bytes = fs.readSync(
-        this.#fd,
+        this.descriptor,
         target,
         targetOffset + done,
         length - done,
@@ -129,11 +131,11 @@ class NodeStorageFile implements StorageFile {
   }
 
   sync(): void {
-    fs.fdatasyncSync(this.#fd);
+    fs.fdatasyncSync(this.descriptor);
   }
 
   close(): void {
-    fs.closeSync(this.#fd);
+    fs.closeSync(this.descriptor);
   }
 }
 

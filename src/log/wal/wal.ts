@@ -1,4 +1,5 @@
-/* The write-ahead log on local disk. Owned by one thread, whose turn it serves synchronously.
+/* The write-ahead log on local disk. Owned by one thread, whose turn it serves synchronously; only
+ * the sync of a commit that was begun is left to another one.
  *
  * Its newest bytes stay in memory, in one buffer that is laid over the positions like a tile: byte
  * `position % windowBytes`. A batch that begins near the tile's end runs on into the overlap behind
@@ -7,8 +8,8 @@
  *   | written ...  | batch: frame | frame | open frame: header, records . |
  *
  * Invariants: everything before the batch is with the operating system. A batch is of one segment.
- * A segment is on disk whole before the next one is begun. After a failed write or sync nothing is
- * written any more. */
+ * A segment is on disk whole before the next one is begun. One sync is under way at a time. After a
+ * failed write or sync nothing is written any more. */
 
 import { assert } from '../../base/assert.ts';
 import type { Durability } from '../../base/durability.ts';
@@ -31,6 +32,7 @@ import { type RecoveredLog, type RecoveryReport, recoverLog } from './recovery.t
 import { CorruptionError, type Segment } from './segment.ts';
 import { SegmentFolder } from './segment-folder.ts';
 import { NODE_STORAGE, type Storage, type StorageFile } from './storage.ts';
+import type { Syncer } from './syncer.ts';
 
 export interface WalSettings {
   readonly directory: string;
@@ -47,6 +49,8 @@ export interface WalSettings {
   /** Called when another segment is begun: a spare is gone. */
   readonly onRotate?: () => void;
   readonly storage?: Storage;
+  /** Syncs while the log's thread goes on; without one, a commit is done when it has begun. */
+  readonly syncer?: Syncer | undefined;
   /** Milliseconds that never go back; for syncs by the clock. */
   readonly clock?: () => number;
   /** A random word of 32 bits; for salts. */
@@ -90,6 +94,7 @@ class Wal implements Log {
   spaceLow = false;
 
   readonly #storage: Storage;
+  readonly #syncer: Syncer | undefined;
   readonly #folder: SegmentFolder;
   readonly #durability: Durability;
   readonly #clock: () => number;
@@ -126,6 +131,8 @@ class Wal implements Log {
   /** That of the open frame. */
   #sequence: number;
   #durableSequence: number;
+  /** That of the last frame that the sync under way covers; undefined: none is under way. */
+  #syncingSequence: number | undefined;
   /** Records are claimed that no commit has covered. */
   #uncovered = false;
   /** Bytes of batches that were written before their commit because they were full. */
@@ -140,6 +147,7 @@ class Wal implements Log {
 
   constructor(settings: WalSettings, { segments, nextSequence }: RecoveredLog) {
     this.#storage = settings.storage ?? NODE_STORAGE;
+    this.#syncer = settings.syncer;
     this.#durability = settings.durability;
     this.#clock = settings.clock ?? (() => performance.now());
     this.#randomWord = settings.randomWord ?? randomWord;
@@ -251,6 +259,29 @@ class Wal implements Log {
     return undefined;
   }
 
+  beginCommit(): void {
+    const syncer = this.#syncer;
+    if (syncer === undefined || !syncer.ready || this.#durability.mode !== 'fsync') {
+      void this.commit();
+      return;
+    }
+    assert(this.#syncingSequence === undefined, 'one commit is under way at a time');
+    this.#requireOpen();
+    this.#attempt(() => this.#writeFrames());
+    this.#uncovered = false;
+    this.#earlyBytes = 0;
+    if (this.#durableSequence === this.#sequence - 1) return;
+    this.#syncingSequence = this.#sequence - 1;
+    syncer.begin(this.#file!);
+  }
+
+  commitUnderWay(): boolean {
+    if (this.#syncingSequence === undefined) return false;
+    if (this.#syncer!.busy) return true;
+    this.#attempt(() => this.#endSync());
+    return false;
+  }
+
   write(): void {
     this.#requireOpen();
     this.#attempt(() => this.#writeFrames());
@@ -334,9 +365,22 @@ class Wal implements Log {
   }
 
   #sync(): void {
+    if (this.#syncingSequence !== undefined) this.#endSync();
     if (this.#durableSequence === this.#sequence - 1) return;
     this.#file!.sync();
-    this.#durableSequence = this.#sequence - 1;
+    this.#noteDurable(this.#sequence - 1);
+  }
+
+  /** Waits for the sync that is under way, if it still is. */
+  #endSync(): void {
+    const sequence = this.#syncingSequence!;
+    this.#syncingSequence = undefined;
+    this.#syncer!.end();
+    this.#noteDurable(sequence);
+  }
+
+  #noteDurable(sequence: number): void {
+    this.#durableSequence = sequence;
     this.#syncedAt = this.#clock();
   }
 
@@ -378,6 +422,8 @@ class Wal implements Log {
 
   #fail(failure: BrokerError): void {
     this.#failure = failure;
+    // Its file is not closed under a sync.
+    this.#syncer?.close();
     this.#frameLimit = NO_FRAME;
     this.#cold.close();
     this.#file?.close();
