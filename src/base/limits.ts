@@ -48,6 +48,7 @@ export const MOVE_RATE_MAX = 500; // messages per second
 export const MOVE_TASKS_KEPT = 10; // of one source queue
 
 // Threads.
+export const PURGE_INTERVAL_MS = 60_000; // of one queue, where waits are strict. Rule: SQS.
 export const PARTITIONS_MAX = 64;
 export const ROUTERS_MAX = 31; // one bit each in a board row's waiting mask
 

@@ -170,7 +170,14 @@ export class Broker {
     this.#catalog = openCatalog(folder, options, (change) => this.#publish(change));
     this.#definitions = this.#catalog.definitions;
     this.#moves = this.#makeMoveTaskRunner(clock);
-    const owner = new CatalogOwner(this.#catalog, this.#moves, clock);
+    const owner = new CatalogOwner({
+      catalog: this.#catalog,
+      moves: this.#moves,
+      clock,
+      messagesIn: ({ boardRow }) =>
+        this.board.visible(boardRow) + this.board.inFlight(boardRow) + this.board.delayed(boardRow),
+      strictWaits: options.strictWaits ?? false,
+    });
     this.#owner = owner;
     this.#router = new Router({
       router: MAIN_ROUTER,

@@ -3,11 +3,17 @@
 
 import type { QueueService } from './service.ts';
 
-export type CatalogCalls = Pick<
+export interface CatalogCalls extends CatalogService {
+  /** Rejects CAPSTAN_PURGE_IN_PROGRESS while the queue must not be purged again. */
+  admitPurge(queueId: number): Promise<void>;
+}
+
+type CatalogService = Pick<
   QueueService,
   | 'createQueue'
   | 'setAttributes'
   | 'setTags'
+  | 'editPolicy'
   | 'deleteQueue'
   | 'startMoveTask'
   | 'listMoveTasks'
@@ -18,6 +24,8 @@ export const CATALOG_METHODS = [
   'createQueue',
   'setAttributes',
   'setTags',
+  'editPolicy',
+  'admitPurge',
   'deleteQueue',
   'startMoveTask',
   'listMoveTasks',

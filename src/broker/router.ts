@@ -14,6 +14,7 @@ import {
   VISIBILITY_TIMEOUT_MS_MAX,
   WAIT_MS_MAX,
 } from '../base/limits.ts';
+import type { PolicyEdit } from '../catalog/access-policy.ts';
 import type { CatalogChange, Definitions } from '../catalog/definitions.ts';
 import type { Board } from '../command/board.ts';
 import * as codec from '../command/command-codec.ts';
@@ -338,6 +339,7 @@ export class Router implements NativeService {
 
   async purge(queue: QueueDefinition): Promise<void> {
     for (const handle of this.#handles) if (!handle.running) throw handle.unavailable();
+    await this.#catalog.admitPurge(queue.queueId);
     const asks = this.#handles.map((handle) =>
       ask(handle, codec.OP_PURGE, 0, queue.queueId, 0, undefined, () => undefined),
     );
@@ -468,6 +470,10 @@ export class Router implements NativeService {
     remove: readonly string[],
   ): Promise<QueueDefinition> {
     return this.#catalog.setTags(name, add, remove);
+  }
+
+  editPolicy(name: string, edit: PolicyEdit): Promise<QueueDefinition> {
+    return this.#catalog.editPolicy(name, edit);
   }
 
   deleteQueue(name: string): Promise<void> {

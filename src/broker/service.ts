@@ -2,6 +2,7 @@
  * host program. A router implements it. All failures are `BrokerError`s. */
 
 import type { ErrorCode } from '../base/errors.ts';
+import type { PolicyEdit } from '../catalog/access-policy.ts';
 import type { OutgoingMessage } from '../command/message-entry.ts';
 import type { QueueAttributes, QueueDefinition } from '../command/queue-definition.ts';
 
@@ -107,6 +108,9 @@ export interface QueueService {
     add: Readonly<Record<string, string>>,
     remove: readonly string[],
   ): Promise<QueueDefinition>;
+  /** Adds a statement to the access policy, or removes one. Two that do so at once do so one after
+   *  the other. */
+  editPolicy(name: string, edit: PolicyEdit): Promise<QueueDefinition>;
   deleteQueue(name: string): Promise<void>;
 
   /** One outcome per message, in order. All of one call that go to one partition are accepted in
@@ -124,7 +128,8 @@ export interface QueueService {
     receipts: readonly ReceiptSource[],
     timeoutsMs: readonly number[],
   ): Promise<(ErrorCode | undefined)[]>;
-  /** Removes every message sent before the call. */
+  /** Removes every message sent before the call. Rejects CAPSTAN_PURGE_IN_PROGRESS within 60
+   *  seconds of another purge, where waits are strict. */
   purge(queue: QueueDefinition): Promise<void>;
   /** Messages as they stand, without receiving them; oldest first, at most `max`. */
   peek(queue: QueueDefinition, max: number): Promise<DeliveredMessage[]>;

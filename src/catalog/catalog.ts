@@ -19,6 +19,7 @@ import {
   type QueueDefinition,
 } from '../command/queue-definition.ts';
 import type { Log, ReplayHandler } from '../log/log.ts';
+import { editedPolicy, type PolicyEdit } from './access-policy.ts';
 import { type CatalogRecord, decodeRecord, encodeRecord } from './catalog-record.ts';
 import { CatalogState } from './catalog-state.ts';
 import { type CatalogChange, Definitions } from './definitions.ts';
@@ -165,6 +166,16 @@ export class Catalog {
     const tags = Object.fromEntries(kept.filter(([key]) => !remove.includes(key)));
     checkTags(tags);
     return this.#redefine(existing, { ...existing, tags, modifiedAtMs: now });
+  }
+
+  async editPolicy(name: string, edit: PolicyEdit, now: number): Promise<QueueDefinition> {
+    const existing = requireQueue(this.#writable().definitions, name);
+    const { Policy: policy, ...others } = existing.attributes.stored;
+    const edited = editedPolicy(policy, edit);
+    const stored = edited === undefined ? others : { ...others, Policy: edited };
+    const attributes = { ...existing.attributes, stored };
+    checkAttributes(attributes);
+    return this.#redefine(existing, { ...existing, attributes, modifiedAtMs: now });
   }
 
   async #redefine(before: QueueDefinition, after: QueueDefinition): Promise<QueueDefinition> {

@@ -81,7 +81,6 @@ async function run(
       version,
       publicUrl,
       token: options.token,
-      strictWaits,
       logger,
       onGone,
     });

@@ -18,8 +18,6 @@ export interface DoorStart {
   readonly publicUrl: string | undefined;
   /** What clients of the native protocol must bring; undefined: nothing. */
   readonly token: string | undefined;
-  /** Waits of 60 s after DeleteQueue and PurgeQueue, as SQS has them. */
-  readonly strictWaits: boolean;
   /** Memory of all doors' counters, and of all threads' lags. */
   readonly counters: SharedArrayBuffer;
   readonly loopLags: SharedArrayBuffer;

@@ -54,9 +54,7 @@ const server = openDoor({
   sqs: createSqsProtocol({
     service: router,
     publicUrl: start.publicUrl,
-    strictWaits: start.strictWaits,
     logger,
-    now: clock,
     counters: new DoorCounters(start.counters, start.door, 'sqs'),
   }),
   socket: createSocketProtocol({

@@ -21,7 +21,6 @@ export interface DoorsOptions {
   readonly version: string;
   readonly publicUrl: string | undefined;
   readonly token: string | undefined;
-  readonly strictWaits: boolean;
   readonly logger: Logger;
   /** No door is left: nobody can reach the server any longer. */
   readonly onGone: () => void;
@@ -88,7 +87,7 @@ export class Doors {
 
   /** Starts the thread of a door; resolves when it listens. */
   #start(door: number): Promise<void> {
-    const { broker, host, port, version, publicUrl, strictWaits } = this.#options;
+    const { broker, host, port, version, publicUrl } = this.#options;
     const { start: router, transfer } = broker.routerStart(door + 1);
     const start: DoorStart = {
       door,
@@ -100,7 +99,6 @@ export class Doors {
       durability: broker.durability,
       publicUrl,
       token: this.#options.token,
-      strictWaits,
       counters: this.#counters,
       loopLags: this.#loopLags,
       threadNames: this.#threadNames,

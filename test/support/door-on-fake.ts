@@ -50,9 +50,7 @@ export async function openDoorOnFake(
     door: 0,
     sqs: createSqsProtocol({
       service,
-      strictWaits: false,
       logger,
-      now: clock,
       counters: sqsCounters,
     }),
     socket: createSocketProtocol({

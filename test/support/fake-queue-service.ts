@@ -13,6 +13,7 @@ import type {
   ReceiveOptions,
   SendOutcome,
 } from '../../src/broker/service.ts';
+import { editedPolicy, type PolicyEdit } from '../../src/catalog/access-policy.ts';
 import { Definitions } from '../../src/catalog/definitions.ts';
 import { checkAttributes, checkName, mergeAttributes } from '../../src/catalog/queue-checks.ts';
 import type { OutgoingMessage } from '../../src/command/message-entry.ts';
@@ -100,6 +101,13 @@ export class FakeQueueService implements QueueService {
     const entries = Object.entries({ ...queue.tags, ...add });
     const tags = Object.fromEntries(entries.filter(([key]) => !remove.includes(key)));
     return this.#define({ ...queue, tags });
+  }
+
+  async editPolicy(name: string, edit: PolicyEdit): Promise<QueueDefinition> {
+    const queue = this.#require(name);
+    const policy = editedPolicy(queue.attributes.stored['Policy'], edit);
+    const stored = policy === undefined ? {} : { Policy: policy };
+    return this.#define({ ...queue, attributes: { ...queue.attributes, stored } });
   }
 
   async deleteQueue(name: string): Promise<void> {

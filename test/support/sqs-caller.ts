@@ -42,9 +42,7 @@ export class SqsCaller {
     const { service } = this;
     this.#protocol = createSqsProtocol({
       service,
-      strictWaits: false,
       logger: SILENT_LOGGER,
-      now: () => service.now,
       ...options,
     });
   }

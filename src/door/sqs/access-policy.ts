@@ -1,13 +1,11 @@
-/* The access policy of a queue, as AddPermission and RemovePermission edit it. It is a text that is
- * kept with the queue; statements that these actions did not make are left as they are.
- * Rule: SQS AddPermission, RemovePermission. */
+/* The statement that AddPermission adds to the access policy of a queue. Rule: SQS AddPermission. */
 
+import type { PolicyEdit } from '../../catalog/access-policy.ts';
 import { invalidParameter, missingParameter, SqsError } from './sqs-errors.ts';
 
 const LABEL = /^[A-Za-z0-9_-]{1,80}$/;
 const ACCOUNT = /^\d{12}$/;
 const ACTIONS_MAX = 7;
-const STATEMENTS_MAX = 20;
 
 /** What can be granted; batches go with the action that they are batches of. */
 const GRANTABLE = [
@@ -22,45 +20,14 @@ const GRANTABLE = [
   'PurgeQueue',
 ];
 
-interface Policy {
-  readonly head: readonly (readonly [string, unknown])[];
-  readonly statements: readonly unknown[];
-}
-
-function readPolicy(text: string | undefined): Policy {
-  if (text === undefined) return { head: [], statements: [] };
-  // It was checked to be an object when it was set.
-  const { Statement: statements = [], ...head } = JSON.parse(text) as Record<string, unknown>;
-  return {
-    head: Object.entries(head),
-    statements: Array.isArray(statements) ? statements : [statements],
-  };
-}
-
-function labelOf(statement: unknown): unknown {
-  if (typeof statement !== 'object' || statement === null) return undefined;
-  return (statement as { Sid?: unknown }).Sid;
-}
-
-/** The policy's text with a statement more. */
-export function addPermission(
-  text: string | undefined,
+/** Lets `accounts` do `actions` with the queue that has that ARN. */
+export function permission(
   arn: string,
   label: string,
   accounts: readonly string[],
   actions: readonly string[],
-): string {
+): PolicyEdit {
   checkPermission(label, accounts, actions);
-  const { head, statements } = readPolicy(text);
-  if (statements.some((statement) => labelOf(statement) === label)) {
-    throw invalidParameter('Label', label, 'Already exists.');
-  }
-  if (statements.length >= STATEMENTS_MAX) {
-    throw new SqsError(
-      'OverLimit',
-      `${statements.length + 1} statements were found, maximum allowed is ${STATEMENTS_MAX}.`,
-    );
-  }
   const principals = accounts.map((account) => `arn:aws:iam::${account}:root`);
   const statement = {
     Sid: label,
@@ -69,12 +36,8 @@ export function addPermission(
     Action: actions.map((name) => `SQS:${name}`),
     Resource: arn,
   };
-  const start = head.length > 0 ? head : Object.entries(newHead(arn));
-  return JSON.stringify({ ...Object.fromEntries(start), Statement: [...statements, statement] });
-}
-
-function newHead(arn: string): object {
-  return { Version: '2008-10-17', Id: `${arn}/SQSDefaultPolicy` };
+  const head = { Version: '2008-10-17', Id: `${arn}/SQSDefaultPolicy` };
+  return { kind: 'add', label, statement, head };
 }
 
 function checkPermission(
@@ -104,16 +67,4 @@ function checkPermission(
     const reason = 'Only the queue owner is allowed to invoke this action.';
     throw invalidParameter('ActionName', `SQS:${name}`, reason);
   }
-}
-
-/** The policy's text without the statement; empty: nothing is left of it. */
-export function removePermission(text: string | undefined, label: string): string {
-  const { head, statements } = readPolicy(text);
-  const left = statements.filter((statement) => labelOf(statement) !== label);
-  if (left.length === statements.length) {
-    const reason = "can't find label.";
-    throw invalidParameter('Label', label, reason);
-  }
-  if (left.length === 0) return '';
-  return JSON.stringify({ ...Object.fromEntries(head), Statement: left });
 }

@@ -12,12 +12,6 @@ export interface SqsContext {
   readonly service: QueueService;
   readonly addresses: QueueAddresses;
   readonly account: string;
-  /** Refuses a second purge within 60 seconds, as SQS does. */
-  readonly strictWaits: boolean;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  /** When queues were last purged through this door, by their ids; only with strict waits. */
-  readonly purgedAtMs: Map<number, number>;
   readonly counters: DoorCounters | undefined;
 }
 

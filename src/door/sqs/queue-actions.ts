@@ -3,14 +3,12 @@
 import { BrokerError } from '../../base/errors.ts';
 import type { QueueAttributes } from '../../command/queue-definition.ts';
 import { action, type Caller, requireNamed, requireQueue, type SqsContext } from './action.ts';
-import { queueNameOfUrl } from './queue-address.ts';
 import { differingAttribute, readAttributes, writeAttributes } from './queue-attributes.ts';
 import * as shapes from './shapes.ts';
 import { invalidParameter, SqsError } from './sqs-errors.ts';
 import { checkTags } from './tag-actions.ts';
 
 const LIST_MAX = 1000;
-const PURGE_INTERVAL_MS = 60_000;
 const NAME = /^[A-Za-z0-9_-]{1,80}$/;
 const FIFO_NAME = /^(?=.{6,80}$)[A-Za-z0-9_-]+\.fifo$/;
 
@@ -102,7 +100,6 @@ export const deleteQueue = action({
   async run(context, { QueueUrl }) {
     const queue = requireQueue(context, QueueUrl);
     await context.service.deleteQueue(queue.name);
-    context.purgedAtMs.delete(queue.queueId);
     return {};
   },
 });
@@ -218,20 +215,7 @@ export const purgeQueue = action({
   input: shapes.QUEUE_ONLY,
   output: shapes.NOTHING,
   async run(context, { QueueUrl }) {
-    const { service, strictWaits, now, purgedAtMs } = context;
-    const queue = requireQueue(context, QueueUrl);
-    if (strictWaits) {
-      const last = purgedAtMs.get(queue.queueId) ?? Number.NEGATIVE_INFINITY;
-      if (now() - last < PURGE_INTERVAL_MS) {
-        throw new SqsError(
-          'PurgeQueueInProgress',
-          `Only one PurgeQueue operation on ${queueNameOfUrl(QueueUrl)} is allowed every 60 ` +
-            'seconds.',
-        );
-      }
-      purgedAtMs.set(queue.queueId, now());
-    }
-    await service.purge(queue);
+    await context.service.purge(requireQueue(context, QueueUrl));
     return {};
   },
 });

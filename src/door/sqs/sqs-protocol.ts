@@ -24,15 +24,11 @@ export interface SqsOptions {
   readonly service: QueueService;
   /** What queue URLs start with; undefined: what each request's `Host` says. */
   readonly publicUrl?: string | undefined;
-  /** Refuses a second purge of a queue within 60 seconds. */
-  readonly strictWaits: boolean;
   /** By default `us-east-1`. */
   readonly region?: string | undefined;
   /** By default `000000000000`. */
   readonly account?: string | undefined;
   readonly logger: Logger;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
   readonly counters?: DoorCounters | undefined;
 }
 
@@ -110,15 +106,12 @@ function wireOf({ target, contentType }: HttpRequest): Wire {
 }
 
 export function createSqsProtocol(options: SqsOptions): HttpProtocol {
-  const { service, publicUrl, strictWaits, now, logger, counters } = options;
+  const { service, publicUrl, logger, counters } = options;
   const { region = DEFAULT_REGION, account = DEFAULT_ACCOUNT } = options;
   const context: SqsContext = {
     service,
     addresses: new QueueAddresses(region, account, publicUrl),
     account,
-    strictWaits,
-    now,
-    purgedAtMs: new Map(),
     counters,
   };
   const nextId = requestIds();

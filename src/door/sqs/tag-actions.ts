@@ -1,10 +1,7 @@
 /* Tags of queues, and permissions: both are kept and shown, and have no effect here. */
 
 import { TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX, TAGS_MAX } from '../../base/limits.ts';
-import {
-  addPermission as addToPolicy,
-  removePermission as removeFromPolicy,
-} from './access-policy.ts';
+import { permission } from './access-policy.ts';
 import { action, requireQueue } from './action.ts';
 import * as shapes from './shapes.ts';
 import { missingParameter, SqsError } from './sqs-errors.ts';
@@ -72,10 +69,9 @@ export const addPermission = action({
   input: shapes.ADD_PERMISSION,
   output: shapes.NOTHING,
   async run(context, { QueueUrl, Label, AWSAccountIds, Actions }) {
-    const { name, attributes } = requireQueue(context, QueueUrl);
-    const arn = context.addresses.arn(name);
-    const policy = addToPolicy(attributes.stored['Policy'], arn, Label, AWSAccountIds, Actions);
-    await context.service.setAttributes(name, { stored: { Policy: policy } });
+    const { name } = requireQueue(context, QueueUrl);
+    const edit = permission(context.addresses.arn(name), Label, AWSAccountIds, Actions);
+    await context.service.editPolicy(name, edit);
     return {};
   },
 });
@@ -85,9 +81,8 @@ export const removePermission = action({
   input: shapes.REMOVE_PERMISSION,
   output: shapes.NOTHING,
   async run(context, { QueueUrl, Label }) {
-    const { name, attributes } = requireQueue(context, QueueUrl);
-    const policy = removeFromPolicy(attributes.stored['Policy'], Label);
-    await context.service.setAttributes(name, { stored: { Policy: policy } });
+    const { name } = requireQueue(context, QueueUrl);
+    await context.service.editPolicy(name, { kind: 'remove', label: Label });
     return {};
   },
 });

@@ -13,7 +13,7 @@ const TARGET = 2;
 const QUEUES = [settingsOf(DEAD, { fifo: true }), settingsOf(TARGET, { fifo: true })];
 const PARTITIONS = 3;
 const GROUPS = 5;
-const SEEDS = Number(process.env['CAPSTAN_TEST_SEEDS'] ?? 4);
+const SEEDS = Number(process.env['CAPSTAN_TEST_SEEDS'] ?? 2);
 const STEPS = 400;
 
 const groupOf = (id: number) => id % GROUPS;

@@ -211,22 +211,6 @@ test('a defect is an internal failure, and its text stays inside', async () => {
   expect(logged).toMatchObject([{ err: sqs.service.failure }]);
 });
 
-test('a purge within a minute of another is refused only where waits are strict', async () => {
-  expect((await sqs.json('PurgeQueue', { QueueUrl })).status).toBe(200);
-  expect((await sqs.json('PurgeQueue', { QueueUrl })).status).toBe(200);
-  sqs = new SqsCaller({ strictWaits: true });
-  await sqs.json('CreateQueue', { QueueName: 'orders' });
-  expect((await sqs.json('PurgeQueue', { QueueUrl })).status).toBe(200);
-  sqs.service.now += 59_999;
-  const refused = await sqs.json('PurgeQueue', { QueueUrl });
-  expect(refused.status).toBe(403);
-  expect(refused.body.message).toBe(
-    'Only one PurgeQueue operation on orders is allowed every 60 seconds.',
-  );
-  sqs.service.now += 1;
-  expect((await sqs.json('PurgeQueue', { QueueUrl })).status).toBe(200);
-});
-
 test('requests of SQS are told from others', () => {
   const of = (given: object) =>
     isSqsRequest({ method: 'POST', path: '/', query: '', target: '', ...given });
