@@ -27,6 +27,7 @@
  *   9 COUNTERS    16 next sequence f64 | 24 by partition, `count` of them: the sequence f64 of the
  *                 last message taken over from there
  *  10 DEDUP       16 entries of 48 bytes, see dedup-window.ts
+ *  13 ATTEMPT     16 attempt f64 | 24 refs, each followed by the delivery u32; `at`: received at
  *
  * In digests of segments only, see digest.ts:
  *  11 SEND_DIGEST       as SEND, with entries that are cut
@@ -50,6 +51,7 @@ export const COUNTERS = 9;
 export const DEDUP = 10;
 export const SEND_DIGEST = 11;
 export const RELOCATE_DIGEST = 12;
+export const ATTEMPT = 13;
 
 export const FLAG_FIFO = 1;
 export const FLAG_DEDUP_PER_GROUP = 2;
@@ -94,6 +96,10 @@ export const COUNTERS_SEQUENCE_AT = 16;
 export const COUNTERS_BYTES = 24;
 
 export const DEDUP_ENTRY_BYTES = 48;
+
+export const ATTEMPT_AT = 16;
+export const ATTEMPT_REFS_AT = 24;
+export const ATTEMPT_REF_BYTES = 12;
 
 export const REF_BYTES = 8;
 export const VISIBILITY_REF_BYTES = 12;

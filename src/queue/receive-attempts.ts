@@ -3,6 +3,8 @@
  * ReceiveRequestAttemptId. */
 
 import { DEDUPLICATION_WINDOW_MS } from '../base/limits.ts';
+import type { MessageStore } from './message-store.ts';
+import type { Queue } from './queue.ts';
 
 /** One message that an attempt was given. */
 export interface AttemptedMessage {
@@ -13,8 +15,10 @@ export interface AttemptedMessage {
 
 interface Attempt {
   readonly queueId: number;
-  readonly endsAt: number;
+  readonly receivedAt: number;
   readonly messages: readonly AttemptedMessage[];
+  /** Of the log, that tells of it. */
+  region: number;
 }
 
 export class ReceiveAttempts {
@@ -23,20 +27,55 @@ export class ReceiveAttempts {
 
   find(queueId: number, attempt: number, now: number): readonly AttemptedMessage[] | undefined {
     const found = this.#attempts.get(attempt);
-    if (found === undefined || found.queueId !== queueId || found.endsAt <= now) return undefined;
+    if (found === undefined || found.queueId !== queueId || hasEnded(found, now)) return undefined;
     return found.messages;
   }
 
-  add(queueId: number, attempt: number, now: number, messages: readonly AttemptedMessage[]): void {
+  add(
+    queueId: number,
+    attempt: number,
+    receivedAt: number,
+    messages: readonly AttemptedMessage[],
+    region: number,
+  ): void {
     this.#attempts.delete(attempt);
-    this.#attempts.set(attempt, { queueId, endsAt: now + DEDUPLICATION_WINDOW_MS, messages });
-    this.#expire(now);
-  }
-
-  #expire(now: number): void {
-    for (const [attempt, { endsAt }] of this.#attempts) {
-      if (endsAt > now) return;
-      this.#attempts.delete(attempt);
+    this.#attempts.set(attempt, { queueId, receivedAt, messages, region });
+    for (const [other, each] of this.#attempts) {
+      if (!hasEnded(each, receivedAt)) return;
+      this.#attempts.delete(other);
     }
   }
+
+  /** Calls `rewrite` with each attempt that regions before `region` tell of: it is told of in the
+   *  region that `rewrite` returns from then on, or forgotten where that is undefined. */
+  carryOver(
+    region: number,
+    now: number,
+    rewrite: (attempt: number, of: Readonly<Attempt>) => number | undefined,
+  ): void {
+    for (const [attempt, each] of this.#attempts) {
+      if (each.region >= region) continue;
+      const moved = hasEnded(each, now) ? undefined : rewrite(attempt, each);
+      if (moved === undefined) this.#attempts.delete(attempt);
+      else each.region = moved;
+    }
+  }
+}
+
+function hasEnded({ receivedAt }: Attempt, now: number): boolean {
+  return receivedAt + DEDUPLICATION_WINDOW_MS <= now;
+}
+
+/** True while all of the messages are in flight by that attempt. */
+export function areHeld(
+  store: MessageStore,
+  queue: Queue,
+  messages: readonly AttemptedMessage[],
+): boolean {
+  return messages.every(
+    ({ slot, sequence, delivery }) =>
+      store.lookUp(slot, sequence >>> 0) === queue &&
+      store.isInFlight(slot) &&
+      store.table.delivery(slot) === delivery,
+  );
 }

@@ -9,7 +9,7 @@ import { GROUP_WORDS, HEAD } from './group-table.ts';
 import type { Ledger } from './ledger.ts';
 import { READY } from './message-table.ts';
 import type { Queue } from './queue.ts';
-import type { AttemptedMessage } from './receive-attempts.ts';
+import { type AttemptedMessage, areHeld } from './receive-attempts.ts';
 
 const QUEUE_DOES_NOT_EXIST = ERRORS.CAPSTAN_QUEUE_DOES_NOT_EXIST.number;
 const OVER_LIMIT = ERRORS.CAPSTAN_OVER_LIMIT.number;
@@ -89,7 +89,8 @@ export class Receiving {
       const delivery = this.#ledger.table.delivery(slot);
       messages.push({ slot, sequence: this.#ledger.table.sequence(slot), delivery });
     }
-    this.#ledger.store.attempts.add(queue.queueId, attempt, now, messages);
+    const { store, journal } = this.#ledger;
+    store.attempts.add(queue.queueId, attempt, now, messages, journal.currentRegion);
   }
 
   #writeRefs(at: number, count: number): void {
@@ -153,13 +154,7 @@ export class Receiving {
   #repeatAttempt(queue: Queue, attempt: number, deadline: number, now: number): number {
     const messages = this.#ledger.store.attempts.find(queue.queueId, attempt, now);
     if (messages === undefined) return 0;
-    for (const { slot, sequence, delivery } of messages) {
-      const held =
-        this.#ledger.store.lookUp(slot, sequence >>> 0) === queue &&
-        this.#ledger.store.isInFlight(slot) &&
-        this.#ledger.table.delivery(slot) === delivery;
-      if (!held) return 0;
-    }
+    if (!areHeld(this.#ledger.store, queue, messages)) return 0;
     const count = messages.length;
     const length = record.HEADER_BYTES + count * record.VISIBILITY_REF_BYTES;
     const { queueId } = queue;

@@ -6,6 +6,7 @@ import { beginRecord, type Journal } from './event-record.ts';
 import type { MessageStore } from './message-store.ts';
 import { READY } from './message-table.ts';
 import type { QueueState } from './queue-state.ts';
+import { type AttemptedMessage, areHeld } from './receive-attempts.ts';
 
 /** Where an entry's bytes are read from: a `Log`. */
 export interface EntryReader {
@@ -66,7 +67,7 @@ export function writeRelocation(
 }
 
 /** Writes what the regions before `region` say beyond messages: the counters, and deduplication ids
- *  that have not ended. */
+ *  and receive attempts that have not ended. */
 export function replaceBefore(state: QueueState, region: number, now: number): void {
   const { store, journal } = state;
   writeCounters(journal, store.nextSequence, store.takenOver, now);
@@ -75,6 +76,32 @@ export function replaceBefore(state: QueueState, region: number, now: number): v
   store.dedup.forEachUpTo(region - 1, (index) => indexes.push(index));
   writeDeduplication(journal, store, indexes, now);
   for (const index of indexes) store.dedup.setRegion(index, journal.currentRegion);
+  store.attempts.carryOver(region, now, (attempt, { queueId, receivedAt, messages }) => {
+    const queue = store.find(queueId);
+    if (queue === undefined || !areHeld(store, queue, messages)) return undefined;
+    writeAttempt(journal, queueId, attempt, receivedAt, messages);
+    return journal.currentRegion;
+  });
+}
+
+function writeAttempt(
+  journal: Journal,
+  queueId: number,
+  attempt: number,
+  receivedAt: number,
+  messages: readonly AttemptedMessage[],
+): void {
+  const count = messages.length;
+  const length = record.ATTEMPT_REFS_AT + count * record.ATTEMPT_REF_BYTES;
+  const at = beginRecord(journal, length, record.ATTEMPT, 0, count, queueId, receivedAt);
+  const { view } = journal;
+  view.setFloat64(at + record.ATTEMPT_AT, attempt, true);
+  messages.forEach(({ slot, sequence, delivery }, i) => {
+    const ref = at + record.ATTEMPT_REFS_AT + i * record.ATTEMPT_REF_BYTES;
+    view.setUint32(ref, slot, true);
+    view.setUint32(ref + 4, sequence >>> 0, true);
+    view.setUint32(ref + 8, delivery, true);
+  });
 }
 
 /** `takenOver` is by partition, as far as any message was. */

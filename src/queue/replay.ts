@@ -36,6 +36,7 @@ const REPLAYS: readonly (Replay | undefined)[] = [
   replayDedup,
   replaySend,
   replayRelocate,
+  replayAttempt,
 ];
 
 /** Applies the record of `length` bytes at `at`, which lies at `position` in the log. */
@@ -117,7 +118,13 @@ function replaySend(
   }
 }
 
-function replayReceive(store: MessageStore, _buffer: Buffer, view: DataView, at: number): void {
+function replayReceive(
+  store: MessageStore,
+  _buffer: Buffer,
+  view: DataView,
+  at: number,
+  position: number,
+): void {
   const count = view.getUint16(at + record.COUNT_AT, true);
   const now = view.getFloat64(at + record.TIME_AT, true);
   const deadline = view.getFloat64(at + record.RECEIVE_DEADLINE_AT, true);
@@ -134,8 +141,31 @@ function replayReceive(store: MessageStore, _buffer: Buffer, view: DataView, at:
     attempted.push({ slot, sequence: table.sequence(slot), delivery: table.delivery(slot) });
   }
   if (attempted.length > 0) {
-    store.attempts.add(view.getUint32(at + record.QUEUE_ID_AT, true), attempt, now, attempted);
+    const queueId = view.getUint32(at + record.QUEUE_ID_AT, true);
+    store.attempts.add(queueId, attempt, now, attempted, store.regionOf(position));
   }
+}
+
+function replayAttempt(
+  store: MessageStore,
+  _buffer: Buffer,
+  view: DataView,
+  at: number,
+  position: number,
+): void {
+  const queueId = view.getUint32(at + record.QUEUE_ID_AT, true);
+  const count = view.getUint16(at + record.COUNT_AT, true);
+  const receivedAt = view.getFloat64(at + record.TIME_AT, true);
+  const attempt = view.getFloat64(at + record.ATTEMPT_AT, true);
+  const messages = Array.from({ length: count }, (_, i): AttemptedMessage => {
+    const ref = at + record.ATTEMPT_REFS_AT + i * record.ATTEMPT_REF_BYTES;
+    return {
+      slot: view.getUint32(ref, true),
+      sequence: view.getUint32(ref + 4, true),
+      delivery: view.getUint32(ref + 8, true),
+    };
+  });
+  store.attempts.add(queueId, attempt, receivedAt, messages, store.regionOf(position));
 }
 
 function replayDelete(store: MessageStore, _buffer: Buffer, view: DataView, at: number): void {

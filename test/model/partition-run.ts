@@ -234,12 +234,9 @@ export class PartitionRun {
     const ids = typeof received === 'string' ? [] : received.map(({ id }) => id);
     if (repeated !== undefined) {
       const same = ids.join() === repeated.map(({ id }) => id).join();
-      // What a recovery knows of attempts ends with the log's oldest region.
-      expectThat(same || this.#recoveries > 0, () => `attempt ${attempt}: ${ids.join()}`);
-      if (same) {
-        for (const message of repeated) message.deadline = deadline;
-        return;
-      }
+      expectThat(same, () => `attempt ${attempt}: ${ids.join()}`);
+      for (const message of repeated) message.deadline = deadline;
+      return;
     }
     if (room <= 0) {
       const refused = settings.fifo ? ids.length === 0 : received === 'CAPSTAN_OVER_LIMIT';

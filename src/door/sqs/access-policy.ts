@@ -1,4 +1,5 @@
-/* The statement that AddPermission adds to the access policy of a queue. Rule: SQS AddPermission. */
+/* The statement that AddPermission adds to the access policy of a queue.
+ * Rule: SQS AddPermission. */
 
 import type { PolicyEdit } from '../../catalog/access-policy.ts';
 import { invalidParameter, missingParameter, SqsError } from './sqs-errors.ts';

@@ -28,7 +28,7 @@ class Bench {
 }
 
 describe('what is one for all doors', () => {
-  it('refuses a purge within a minute of another of the same queue, where waits are strict', async () => {
+  it('refuses a second purge of a queue within a minute, where waits are strict', async () => {
     const bench = new Bench(true);
     const { queueId } = await bench.owner.createQueue('orders', {});
     await bench.owner.admitPurge(queueId);
