@@ -69,7 +69,6 @@ export class PartitionRun {
   };
   readonly #variants = new Map<QueueName, Partial<QueueSettings>>();
   readonly #receipts = new Map<number, HeldReceipt[]>();
-  #recoveries = 0;
 
   constructor(seed: number) {
     this.#storage = new FaultyStorage({ seed });
@@ -409,7 +408,6 @@ export class PartitionRun {
 
   #crash(how: 'kill' | 'cutPower'): void {
     this.#storage[how]();
-    this.#recoveries++;
     for (const [queueId, held] of this.#receipts) {
       this.#receipts.set(
         queueId,
