@@ -65,7 +65,7 @@ export const ERRORS = {
     number: 9,
     status: 429,
     retryable: true,
-    advice: 'Delete messages that are in flight, then receive again.',
+    advice: 'Receive and delete messages, then try again.',
   },
   CAPSTAN_THROTTLED: {
     number: 10,

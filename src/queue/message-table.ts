@@ -73,6 +73,11 @@ export class MessageTable {
     this.doubles = new Float64Array(memory);
   }
 
+  /** How many more messages there is a slot for. */
+  get room(): number {
+    return ROWS_MAX - 1 - this.count;
+  }
+
   /** No slot from this one on is in use. */
   get endSlot(): number {
     return this.#end;

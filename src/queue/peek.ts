@@ -45,3 +45,30 @@ export function peekAt(
   }
   return count;
 }
+
+/** When the oldest message of the queue was sent; 0: it is empty. Exact as long as no more than
+ *  VISITED_MAX of its messages are hidden, were received before, or came from another queue;
+ *  beyond that, of those that were looked at. */
+export function oldestSentAt(store: MessageStore, queue: Queue): number {
+  const { table, groups } = store;
+  let oldest = Number.POSITIVE_INFINITY;
+  let left = VISITED_MAX;
+  const follow = (first: number) => {
+    for (let slot = first; slot !== 0 && left > 0; left--) {
+      oldest = Math.min(oldest, table.sentAt(slot));
+      slot = table.words[slot * ROW_WORDS + NEXT]!;
+    }
+  };
+  // Messages that keep the order of their sending: the first is the oldest of them.
+  const isInOrder = (group: number, head: number) =>
+    queue.fifo || (group === queue.mainGroup && table.source(head) === 0);
+  queue.forEachGroup(groups, (group) => {
+    const head = groups.words[group * GROUP_WORDS + HEAD]!;
+    if (head === 0) return true;
+    if (isInOrder(group, head)) oldest = Math.min(oldest, table.sentAt(head));
+    else follow(head);
+    return --left > 0;
+  });
+  follow(queue.hiddenHead);
+  return oldest === Number.POSITIVE_INFINITY ? 0 : oldest;
+}

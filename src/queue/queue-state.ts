@@ -11,7 +11,7 @@ import { GROUP_WORDS, HEAD } from './group-table.ts';
 import { Ledger } from './ledger.ts';
 import type { MessageStore } from './message-store.ts';
 import type { MessageTable } from './message-table.ts';
-import { peekAt } from './peek.ts';
+import { oldestSentAt, peekAt } from './peek.ts';
 import type { Queue } from './queue.ts';
 import { ReceiptChanges } from './receipt-changes.ts';
 import { Receiving } from './receiving.ts';
@@ -44,7 +44,6 @@ export class QueueState {
   readonly moveResult: MoveResult = { moved: 0, left: 0, stranded: 0, inTransit: 0 };
   readonly transit: Transit;
   readonly #ledger: Ledger;
-  readonly #oldest = new Uint32Array(1);
   #sweepQueues: Iterator<Queue> | undefined;
 
   constructor(store: MessageStore, journal: Journal) {
@@ -161,12 +160,11 @@ export class QueueState {
     const queue = this.store.find(queueId);
     if (queue === undefined) return { visible: 0, inFlight: 0, delayed: 0, oldestSentAt: 0 };
     const { visible, inFlight, delayed } = queue;
-    const count = peekAt(this.store, queue, 1, 0, this.#oldest);
     return {
       visible,
       inFlight,
       delayed,
-      oldestSentAt: count === 0 ? 0 : this.table.sentAt(this.#oldest[0]!),
+      oldestSentAt: oldestSentAt(this.store, queue),
     };
   }
 

@@ -43,9 +43,11 @@ export class Sending {
   ): void {
     const queue = this.#ledger.store.find(queueId);
     if (queue === undefined || !queue.defined) {
-      this.uniform = false;
-      this.errors.fill(ERRORS.CAPSTAN_QUEUE_DOES_NOT_EXIST.number, 0, count);
-      this.duplicates.fill(0, 0, count);
+      this.#refuseAll(ERRORS.CAPSTAN_QUEUE_DOES_NOT_EXIST.number, count);
+      return;
+    }
+    if (this.#ledger.table.room < count) {
+      this.#refuseAll(ERRORS.CAPSTAN_OVER_LIMIT.number, count);
       return;
     }
     let end = at;
@@ -53,6 +55,12 @@ export class Sending {
     if (queue.fifo) this.#sendFifo(queue, source, view, at, end, count, now);
     else this.#sendStandard(queue, source, at, end, count, now);
     this.#ledger.syncNeeded = true;
+  }
+
+  #refuseAll(error: number, count: number): void {
+    this.uniform = false;
+    this.errors.fill(error, 0, count);
+    this.duplicates.fill(0, 0, count);
   }
 
   #sendStandard(

@@ -174,7 +174,10 @@ export const QUEUE_DETAIL = component(
     oldestSentAtMs: z
       .number()
       .nullable()
-      .describe('When the oldest message was sent; null: the queue is empty.'),
+      .describe(
+        'When the oldest message was sent, to whatever queue it was; null: the queue is empty. ' +
+          'Of many messages in flight or dead-lettered, not all are looked at.',
+      ),
     deadLetterSources: z.array(z.string()).describe('Queues that dead-letter into this one.'),
   }),
 );
