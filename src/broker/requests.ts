@@ -110,7 +110,7 @@ export function refusal(number: number, queueName: string): BrokerError {
   const reasons: Partial<Record<ErrorCode, string>> = {
     CAPSTAN_QUEUE_DOES_NOT_EXIST: `There is no queue "${queueName}".`,
     CAPSTAN_DISK_FULL: 'The disk is full: no message can be accepted.',
-    CAPSTAN_OVER_LIMIT: `Queue "${queueName}" has as many messages, or as many in flight, as it may.`,
+    CAPSTAN_OVER_LIMIT: `"${queueName}" has as many messages, or as many in flight, as it may.`,
   };
   return new BrokerError(code, reasons[code] ?? `The partition refused the request.`);
 }

@@ -2,10 +2,9 @@
  * when the log has grown far beyond what lives in it, by copying the stragglers to the head first.
  * Owned by the partition's thread.
  *
- * Copying is paced: a little in a turn, and when nothing else happens, a little in a millisecond,
- * so that a request that comes meanwhile finds the thread and the disk free soon. The further the
- * log is beyond what it may be, the more is done at once, so that cleaning keeps up with any
- * load. */
+ * Copying is paced: a little in a millisecond, between the turns that serve requests, so that one
+ * that comes meanwhile finds the thread and the disk free soon. What is appended meanwhile is made
+ * up for: by so much more in each step that cleaning keeps up with any load. */
 
 import { assert } from '../base/assert.ts';
 import * as entry from '../command/message-entry.ts';
@@ -19,12 +18,17 @@ import { relocate, replaceBefore } from '../queue/relocation.ts';
  *  what lives, and four regions. */
 const STORED_PER_LIVE_MAX = 1.5;
 const REGIONS_ALLOWED = 0.5;
-/** Beyond that by this part of a region, cleaning goes on without a pause. */
-const REGIONS_URGENT = 0.5;
-/** What is scanned at once: far less than a millisecond; and when it is urgent. */
-const SCAN_BYTES_MIN = 128 * 1024;
+/** What a step scans: far less than a millisecond's work. */
+const SCAN_BYTES_MIN = 64 * 1024;
 const SCAN_BYTES_MAX = 1024 * 1024;
+/** And for each byte that others have appended since the last one: of two that are scanned, more
+ *  than one is given back. */
+const SCANNED_PER_APPENDED = 3;
 const PAUSE_MS = 1;
+/** A step is put off while there are requests to commit, but not for longer, */
+const PATIENCE_MS = 5;
+/** and not once they have appended so much. */
+const PATIENCE_BYTES = 128 * 1024;
 /** Beyond its entry, what a message takes in the log once it is copied: its record, and a little of
  *  its frame. */
 const RELOCATION_OVERHEAD_BYTES = record.RELOCATE_HEADER_BYTES + 8;
@@ -36,6 +40,8 @@ export class Cleaner {
   #scanAt: LogPosition | undefined;
   /** When a scan goes on; far away when none is under way. */
   dueAt = Number.POSITIVE_INFINITY;
+  /** What lies before it in the log has been made up for. */
+  #paidUpTo: LogPosition = 0;
   regionsCleaned = 0;
   relocatedBytes = 0;
 
@@ -49,35 +55,40 @@ export class Cleaner {
     const log = this.#log;
     const oldest = log.firstRegion;
     if (oldest >= log.currentRegion) return false;
-    const isDue = now >= this.dueAt;
     if (this.#state.store.regions.messagesIn(oldest) === 0) {
       this.#release(now);
       return true;
     }
-    const excess = this.#excess();
     if (this.#scanAt === undefined) {
       this.dueAt = Number.POSITIVE_INFINITY;
-      if (excess <= 0) return false;
+      if (!this.#isOverlong()) return false;
       this.#scanAt = oldest * log.regionBytes;
-    } else if (!isDue && excess < 1) {
+      this.#paidUpTo = log.claimedPosition;
+    } else if (!this.#isTime(now)) {
       return false;
     }
-    const urgency = Math.min(1, Math.max(0, excess));
-    const bytes = SCAN_BYTES_MIN + urgency * (SCAN_BYTES_MAX - SCAN_BYTES_MIN);
+    const owed = (log.claimedPosition - this.#paidUpTo) * SCANNED_PER_APPENDED;
+    const bytes = Math.min(SCAN_BYTES_MIN + owed, SCAN_BYTES_MAX);
     this.#scanAt = log.scan(this.#scanAt, bytes, this.#copyLiving);
+    this.#paidUpTo = log.claimedPosition;
     this.dueAt = now + PAUSE_MS;
     // At the region's end, nothing lives in it any longer: the next step releases it.
-    return this.#scanAt === undefined || excess >= 1;
+    return this.#scanAt === undefined;
   }
 
-  /** How far the log is beyond what it may be: not when it is below zero; urgently from one on. */
-  #excess(): number {
+  #isTime(now: number): boolean {
+    const { dirty, claimedPosition } = this.#log;
+    if (claimedPosition - this.#paidUpTo >= PATIENCE_BYTES) return true;
+    return now >= (dirty ? this.dueAt + PATIENCE_MS : this.dueAt);
+  }
+
+  #isOverlong(): boolean {
     const { regionBytes, firstRegion, currentRegion, claimedPosition } = this.#log;
     const { regions } = this.#state.store;
     const end = Math.max(claimedPosition, currentRegion * regionBytes);
     const live = regions.bytes + this.#state.table.count * RELOCATION_OVERHEAD_BYTES;
     const allowed = live * STORED_PER_LIVE_MAX + REGIONS_ALLOWED * regionBytes;
-    return (end - firstRegion * regionBytes - allowed) / (REGIONS_URGENT * regionBytes);
+    return end - firstRegion * regionBytes > allowed;
   }
 
   /** Releases every region up to the first that holds a message. */
