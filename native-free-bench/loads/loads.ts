@@ -11,6 +11,7 @@ export const LOADS = {
   idle: () => import('./idle.ts'),
   latency: () => import('./latency.ts'),
   lockstep: () => import('./lockstep.ts'),
+  straggler: () => import('./straggler.ts'),
   ring: () => import('./ring.ts'),
   'autocannon-post': () => import('./autocannon-post.ts'),
   'autocannon-cycle': () => import('./autocannon-cycle.ts'),

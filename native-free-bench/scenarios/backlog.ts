@@ -3,6 +3,7 @@
 
 import { openDriver } from '../drivers/drivers.ts';
 import type { Bench, Scenario } from '../harness/bench.ts';
+import { diskBytesOf } from '../harness/disk-usage.ts';
 import { Ledger, type LedgerSnapshot } from '../harness/ledger.ts';
 import { type LoadReport, requireBalance } from '../harness/load.ts';
 import type { Point } from '../harness/load-contract.ts';
@@ -13,6 +14,7 @@ import { driverOptions, FSYNC } from './standard.ts';
 const MIB = 1024 * 1024;
 const LANES = 16;
 const RESTART_TIMEOUT_MS = 60_000;
+const HALF_TIMEOUT_MS = 1_200_000; // 16 GB on a slow disk; what stalls ends long before
 const SHALLOW_MESSAGES = 100_000; // whose drain is that of a queue that never grew
 
 export interface BacklogSettings {
@@ -32,6 +34,7 @@ export interface BacklogSettings {
 interface Backlog {
   readonly fill: LoadReport;
   readonly memoryMib: number;
+  readonly diskMib: number;
   readonly afterKillSeconds: number;
   readonly afterStopSeconds: number;
   readonly drain: LoadReport;
@@ -47,7 +50,11 @@ function half(
   const { bodyBytes, batch } = settings;
   const options = driverOptions(server.socketUrl, { bodyBytes, batch, connections: 4 });
   const parameters = { driver: 'websocket', options, way, messages, lanes: LANES } as const;
-  return bench.load('backlog', parameters, { serverPid: server.pid, balanced: false });
+  return bench.load('backlog', parameters, {
+    serverPid: server.pid,
+    balanced: false,
+    timeoutMs: HALF_TIMEOUT_MS,
+  });
 }
 
 /** From the start of the process to a message in hand. The message is deleted, and counted. */
@@ -83,6 +90,7 @@ async function fillAndDrain(bench: Bench, settings: BacklogSettings): Promise<Ba
   return bench.withServer({}, async (server) => {
     const fill = await half(bench, server, 'fill', settings, messages);
     const memoryMib = (residentBytes(server.pid) ?? Number.NaN) / MIB;
+    const diskMib = diskBytesOf(server.data) / MIB;
     const kill = await restartSeconds(server, 'kill', settings);
     const stop = await restartSeconds(server, 'stop', settings);
     const taken = kill.ledger.deleted.count + stop.ledger.deleted.count;
@@ -91,6 +99,7 @@ async function fillAndDrain(bench: Bench, settings: BacklogSettings): Promise<Ba
     return {
       fill,
       memoryMib,
+      diskMib,
       afterKillSeconds: kill.seconds,
       afterStopSeconds: stop.seconds,
       drain,
@@ -130,6 +139,7 @@ function plans({ name, targets }: BacklogSettings) {
     fill: plan('enqueue rate', 'msg/s', 'more'),
     fillEnd: plan('enqueue rate of the last tenth against the first', 'of it', 'more', 0.8),
     memory: plan('resident memory', 'MiB', 'less', targets.memoryMib),
+    disk: plan('disk', 'MiB', 'less'),
     kill: plan('restart to first receive, after SIGKILL', 's', 'less', targets.restartSeconds),
     stop: plan('restart to first receive, after a stop', 's', 'less', targets.restartSeconds),
     drain: plan('drain rate', 'msg/s', 'more', targets.drainPerSecond),
@@ -148,16 +158,15 @@ export async function measureBacklog(bench: Bench, settings: BacklogSettings): P
     plans(settings),
     async () => {
       const shallow = await shallowDrain(bench, settings);
-      const { fill, memoryMib, afterKillSeconds, afterStopSeconds, drain } = await fillAndDrain(
-        bench,
-        settings,
-      );
+      const { fill, memoryMib, diskMib, afterKillSeconds, afterStopSeconds, drain } =
+        await fillAndDrain(bench, settings);
       bench.curve(`${settings.name}: enqueue`, fill.curve);
       bench.curve(`${settings.name}: drain`, drain.curve);
       return {
         fill: reading(fill),
         fillEnd: { figure: endOverStart(fill.curve) },
         memory: { figure: memoryMib },
+        disk: { figure: diskMib },
         kill: { figure: afterKillSeconds },
         stop: { figure: afterStopSeconds },
         drain: reading(drain),

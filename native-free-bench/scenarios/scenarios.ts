@@ -9,6 +9,7 @@ import { scenario as connections } from './connections.ts';
 import { scenario as embeddedCycle } from './embedded-cycle.ts';
 import { scenario as enqueue } from './enqueue.ts';
 import { scenario as fifoGroups } from './fifo-groups.ts';
+import { scenario as housekeeping } from './housekeeping.ts';
 import { scenario as idle } from './idle.ts';
 import { scenario as latency } from './latency.ts';
 import { scenario as limits } from './limits.ts';
@@ -21,6 +22,7 @@ import { scenario as singleSends } from './single-sends.ts';
 import { scenario as sqsCycle } from './sqs-cycle.ts';
 import { scenario as sqsSendBatch } from './sqs-send-batch.ts';
 import { scenario as sqsTake } from './sqs-take.ts';
+import { scenario as straggler } from './straggler.ts';
 import { scenario as wakeUp } from './wake-up.ts';
 import { scenario as websocketCycle } from './websocket-cycle.ts';
 
@@ -46,5 +48,7 @@ export const SCENARIOS: readonly Scenario[] = [
   backlog1m,
   backlog10m,
   backlog16k,
+  straggler,
+  housekeeping,
   peers,
 ];
