@@ -63,12 +63,9 @@ export async function followDisk(
       liveBytes: messages * (bodyBytes + ENTRY_HEADER_BYTES),
     });
   };
-  let ended = false;
-  const end = over.then(
-    () => (ended = true),
-    () => (ended = true),
-  );
-  while (!ended) {
+  const ended = new AbortController();
+  const end = over.finally(() => ended.abort()).catch(() => undefined); // Its owner looks at it.
+  while (!ended.signal.aborted) {
     await look();
     await Promise.race([end, sleep(LOOK_MS)]);
   }

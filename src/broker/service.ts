@@ -135,9 +135,9 @@ export interface QueueService {
   peek(queue: QueueDefinition, max: number): Promise<DeliveredMessage[]>;
   /** As the partitions last published them. */
   counts(queue: QueueDefinition): QueueCounts;
-  /** When the oldest message was sent, to whatever queue it was; undefined: the queue is empty. In a
-   *  partition where over 10,000 messages are in flight, were received before or are dead letters,
-   *  not all of them are looked at. */
+  /** When the oldest message was sent, to whatever queue it was; undefined: the queue is empty. In
+   *  a partition where over 10,000 messages are in flight, were received before or are dead
+   *  letters, not all of them are looked at. */
   oldestSentAtMs(queue: QueueDefinition): Promise<number | undefined>;
 
   startMoveTask(
