@@ -1,7 +1,7 @@
 /* The benchmark's command: `npm run bench -- --help`. Fails on a wrong count, never on a slow
  * figure. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -11,6 +11,7 @@ import { printProfiles } from './harness/profile.ts';
 import { exitCodeOf, type Report, writeReport } from './harness/report.ts';
 import { runSuite } from './harness/suite.ts';
 import { formatFigure, tableOfRows, textTable } from './harness/table.ts';
+import { overviewCharts } from './scenarios/overview.ts';
 import { SCENARIOS } from './scenarios/scenarios.ts';
 import { targetsTable } from './scenarios/targets.ts';
 
@@ -77,6 +78,7 @@ async function main(): Promise<void> {
   const { out, profile } = values;
   const machine = describeMachine(values.scratch);
   const scratch = mkdtempSync(join(values.scratch, 'run-'));
+  chmodSync(scratch, 0o711); // A peer may run as another user.
   // Also when it is interrupted.
   process.on('exit', () => rmSync(scratch, { recursive: true, force: true, maxRetries: 3 }));
   const profileDirectory = profile ? join(out, 'profiles') : undefined;
@@ -93,8 +95,9 @@ async function main(): Promise<void> {
   );
   const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
   const report: Report = { machine, command, ...found };
-  const all = [targetsTable(report.rows), ...tables, tableOfRows(report.rows)];
-  writeReport(out, report, all, charts);
+  const targets = targetsTable(report.rows, values.only.length === 0);
+  const all = [targets, ...tables, tableOfRows(report.rows)].filter((t) => t.lines.length > 0);
+  writeReport(out, report, all, [...overviewCharts(report.rows), ...charts]);
   for (const table of all) console.log(`\n${textTable(table)}`);
   const took = performance.now() / 1000;
   console.log(`\nWritten to ${out}, after ${took.toFixed(0)} s`);

@@ -17,7 +17,8 @@ import {
 
 const LEFT = 72;
 const RIGHT = 24;
-const TOP = 64;
+const TOP = 64; // with a legend of one row
+const LEGEND_ROW = 18;
 const BOTTOM = 56;
 const BAR_LABEL_WIDTH = 240;
 const BAR_HEIGHT = 22;
@@ -29,7 +30,37 @@ function scaleOf(kind: 'linear' | 'log', values: readonly number[], listed: bool
   return logScale(distinct[0] ?? 1, distinct.at(-1) ?? 10, listed ? distinct : undefined);
 }
 
+interface Legend {
+  readonly parts: readonly string[];
+  readonly rows: number;
+}
+
+/** Names and colours above the chart, in as many rows as they take. */
+function drawLegend(names: readonly string[]): Legend {
+  const parts: string[] = [];
+  let x = LEFT;
+  let row = 0;
+  names.forEach((name, i) => {
+    const width = 40 + name.length * 7;
+    if (x > LEFT && x + width > WIDTH) {
+      x = LEFT;
+      row += 1;
+    }
+    const y = 40 + row * LEGEND_ROW;
+    parts.push(`<rect x="${x}" y="${y}" width="12" height="4" rx="2" fill="${colourOf(i)}"/>`);
+    parts.push(label(x + 18, y + 6, name));
+    x += width;
+  });
+  return { parts, rows: row + 1 };
+}
+
+function colourOf(series: number): string {
+  return COLOURS[series % COLOURS.length]!;
+}
+
 function drawLines(chart: LineChart): string {
+  const legend = drawLegend(chart.series.map(({ name }) => name));
+  const top = TOP + (legend.rows - 1) * LEGEND_ROW;
   const points = chart.series.flatMap((series) => series.points);
   const x = scaleOf(
     chart.x.scale,
@@ -44,7 +75,7 @@ function drawLines(chart: LineChart): string {
   const right = WIDTH - RIGHT;
   const bottom = HEIGHT - BOTTOM;
   const atX = (value: number): number => LEFT + x.at(value) * (right - LEFT);
-  const atY = (value: number): number => bottom - y.at(value) * (bottom - TOP);
+  const atY = (value: number): number => bottom - y.at(value) * (bottom - top);
   const parts: string[] = [];
   for (const tick of y.ticks) {
     parts.push(rule(LEFT, atY(tick), right, atY(tick), 'grid'));
@@ -56,11 +87,10 @@ function drawLines(chart: LineChart): string {
   }
   parts.push(rule(LEFT, bottom, right, bottom, 'axis'));
   parts.push(label((LEFT + right) / 2, HEIGHT - 14, chart.x.label, { anchor: 'middle' }));
-  const middle = (TOP + bottom) / 2;
+  const middle = (top + bottom) / 2;
   parts.push(label(18, middle, chart.y.label, { anchor: 'middle', turned: true }));
-  let legendX = LEFT;
   chart.series.forEach((series, i) => {
-    const colour = COLOURS[i % COLOURS.length]!;
+    const colour = colourOf(i);
     const path = series.points.map(([px, py]) => `${round(atX(px))},${round(atY(py))}`).join(' ');
     parts.push(`<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>`);
     if (series.points.length <= 12) {
@@ -70,11 +100,8 @@ function drawLines(chart: LineChart): string {
         );
       }
     }
-    parts.push(`<rect x="${legendX}" y="40" width="12" height="4" rx="2" fill="${colour}"/>`);
-    parts.push(label(legendX + 18, 46, series.name));
-    legendX += 40 + series.name.length * 7;
   });
-  return page(chart.title, HEIGHT, parts);
+  return page(chart.title, HEIGHT, [...legend.parts, ...parts]);
 }
 
 function drawBars(chart: BarChart): string {

@@ -31,7 +31,8 @@ async function followed(done: Promise<unknown>, count: () => number): Promise<Po
     if (now.count > before.count) movedAt = now.at;
     else if (now.at - movedAt > STALL_MS) throw new Error(`Nothing moves, at ${now.count}.`);
     const perSecond = ((now.count - before.count) * 1000) / (now.at - before.at);
-    if (now.at - before.at > CURVE_INTERVAL_MS / 2) curve.push([now.count, perSecond]);
+    const isWhole = now.at - before.at > CURVE_INTERVAL_MS / 2;
+    if (isWhole && now.count > before.count) curve.push([now.count, perSecond]);
     before = now;
   }
   return curve;

@@ -2,7 +2,6 @@
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { seriesOver } from '../charts/from-rows.ts';
 import { type Bench, type Scenario, throughputOf } from '../harness/bench.ts';
 import type { Reading } from '../harness/rows.ts';
 import { cycleParameters, FSYNC } from './standard.ts';
@@ -40,14 +39,4 @@ export const scenario: Scenario = {
       );
     }
   },
-  charts: (rows) => [
-    {
-      kind: 'lines',
-      name: 'embedded-cycle',
-      title: 'Embedded: full cycles by batch size',
-      x: { label: 'messages per call', scale: 'log' },
-      y: { label: 'messages per second', scale: 'linear' },
-      series: seriesOver(rows, 'batch', 'api'),
-    },
-  ],
 };

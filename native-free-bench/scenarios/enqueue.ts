@@ -1,6 +1,5 @@
 /* How fast messages become durable when nobody receives them, by batch size. */
 
-import { seriesOver } from '../charts/from-rows.ts';
 import type { Scenario } from '../harness/bench.ts';
 import { FSYNC, remoteEnqueueReading } from './standard.ts';
 
@@ -25,14 +24,4 @@ export const scenario: Scenario = {
       );
     }
   },
-  charts: (rows) => [
-    {
-      kind: 'lines',
-      name: 'enqueue',
-      title: 'Durable enqueue by batch size',
-      x: { label: 'messages per call', scale: 'log' },
-      y: { label: 'messages per second', scale: 'linear' },
-      series: seriesOver(rows, 'batch', 'api'),
-    },
-  ],
 };

@@ -5,6 +5,7 @@ import type { Reading } from '../harness/rows.ts';
 import type { RingParameters } from '../loads/ring.ts';
 
 const TRIP_BYTES = 300; // a message of 256 bytes as it crosses
+const ASKING = { blocked: 'asking thread blocked', 'event loop': 'from an event loop' };
 const BULK_BYTES = 30_000; // a hundred of them
 
 async function ask(bench: Bench, way: RingParameters['way'], frameBytes: number) {
@@ -26,7 +27,7 @@ export const scenario: Scenario = {
     for (const way of ['blocked', 'event loop'] as const) {
       await bench.measure(
         {
-          name: `ring, one ${TRIP_BYTES}-byte frame there and back, ${way === 'blocked' ? 'both threads asleep between' : 'asked from an event loop'}`,
+          name: `ring, a frame of ${TRIP_BYTES} bytes there and back, ${ASKING[way]}`,
           parameters: { way },
           durability: '-',
           unit: 'trips/s',

@@ -1,5 +1,5 @@
-/* What the SQS scenarios share: batches of 10 over 64 connections, driven by autocannon, and by bare
- * connections that cost the shared cores less. */
+/* What the SQS scenarios share: batches of 10 over 64 connections, driven by autocannon, and by
+ * bare connections that cost the shared cores less. */
 
 import type { Bench } from '../harness/bench.ts';
 import type { Reading } from '../harness/rows.ts';

@@ -120,12 +120,14 @@ function bestPeer(line: TargetLine, rows: readonly Row[]): string {
   return `${best.parameters['peer']}, ${best.durability}: ${figure}`;
 }
 
-export function targetsTable(rows: readonly Row[]): Table {
-  const lines = LINES.map((line) => {
+/** @param complete whether lines that were not measured are told as such, or left out. */
+export function targetsTable(rows: readonly Row[], complete: boolean): Table {
+  const lines = LINES.flatMap((line) => {
     const row = rows.find(line.of);
-    if (row === undefined) return [line.path, '', 'not measured', '', '', bestPeer(line, rows)];
+    if (row === undefined) return complete ? [[line.path, '', 'not measured', '', '', '']] : [];
     const { durability, verdict } = row;
-    return [line.path, durability, figureText(row), targetText(row), verdict, bestPeer(line, rows)];
+    const peer = bestPeer(line, rows);
+    return [[line.path, durability, figureText(row), targetText(row), verdict, peer]];
   });
   return {
     title: 'Figures with a target',

@@ -1,6 +1,5 @@
 /* The native protocol: enqueue, receive and delete, by batch size. */
 
-import { seriesOver } from '../charts/from-rows.ts';
 import { type Scenario, throughputOf } from '../harness/bench.ts';
 import { FSYNC, remoteCycle } from './standard.ts';
 
@@ -47,18 +46,4 @@ export const scenario: Scenario = {
       );
     }
   },
-  charts: (rows) => [
-    {
-      kind: 'lines',
-      name: 'websocket-cycle',
-      title: 'WebSocket: full cycles by batch size',
-      x: { label: 'messages per call', scale: 'log' },
-      y: { label: 'messages per second', scale: 'linear' },
-      series: seriesOver(
-        rows.filter(({ parameters }) => parameters['figure'] === 'throughput'),
-        'batch',
-        'api',
-      ),
-    },
-  ],
 };

@@ -17,7 +17,7 @@ function loopOf(send: () => Promise<void>) {
 }
 
 describe('the open loop', () => {
-  it('charges a stall to every message that was due in it, not only to the one that met it', async () => {
+  it('charges a stall to every message that was due in it, not only to one', async () => {
     let answer: () => void = () => undefined;
     let stalled = true;
     const { clock, loop } = loopOf(() =>
