@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { BenchOptions, Scenario } from './harness/bench.ts';
 import { describeMachine, machineLine } from './harness/machine.ts';
-import { printProfiles } from './harness/profile.ts';
+import { writeProfiles } from './harness/profile.ts';
 import { exitCodeOf, type Report, writeReport } from './harness/report.ts';
 import { runSuite } from './harness/suite.ts';
 import { formatFigure, tableOfRows, textTable } from './harness/table.ts';
@@ -25,7 +25,8 @@ const HELP = `npm run bench -- [options]
   --seconds N       measures for so long each time
   --out DIR         where results.json, results.md and plots/ go
   --scratch DIR     where data goes: on the disk that is to be measured
-  --profile         takes CPU profiles of the server and tells where the time went`;
+  --profile         takes CPU profiles of the server and tells where the time of a message
+                    went, in profile.md beside the results`;
 
 const { values } = parseArgs({
   options: {
@@ -84,14 +85,11 @@ async function main(): Promise<void> {
   const profileDirectory = profile ? join(out, 'profiles') : undefined;
   if (profileDirectory !== undefined) rmSync(profileDirectory, { recursive: true, force: true });
   console.log(machineLine(machine));
-  const { charts, tables, ...found } = await runSuite(
+  const { charts, tables, profiled, ...found } = await runSuite(
     chosen(),
     optionsOf(scratch, profileDirectory),
     (scenario) => console.log(`\n${scenario.name}: ${scenario.summary}`),
-    (scenario, seconds) => {
-      console.log(`  ${scenario.name} took ${seconds.toFixed(0)} s`);
-      if (profileDirectory !== undefined) printProfiles(join(profileDirectory, scenario.name));
-    },
+    (scenario, seconds) => console.log(`  ${scenario.name} took ${seconds.toFixed(0)} s`),
   );
   const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
   const report: Report = { machine, command, ...found };
@@ -99,6 +97,10 @@ async function main(): Promise<void> {
   const all = [targets, ...tables, tableOfRows(report.rows)].filter((t) => t.lines.length > 0);
   writeReport(out, report, all, [...overviewCharts(report.rows), ...charts]);
   for (const table of all) console.log(`\n${textTable(table)}`);
+  if (profileDirectory !== undefined) {
+    const profiles = writeProfiles(join(out, 'profile.md'), profileDirectory, profiled);
+    for (const table of profiles) console.log(`\n${textTable(table)}`);
+  }
   const took = performance.now() / 1000;
   console.log(`\nWritten to ${out}, after ${took.toFixed(0)} s`);
   process.exitCode = exitCodeOf(report);

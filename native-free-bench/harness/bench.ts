@@ -5,6 +5,7 @@ import type { Chart } from '../charts/chart.ts';
 import type { LoadName, LoadParameters } from '../loads/loads.ts';
 import { type LoadOptions, type LoadReport, runLoad, WrongCountError } from './load.ts';
 import type { Point } from './load-contract.ts';
+import { type Profiled, SAMPLING_US } from './profile.ts';
 import { type Failure, type Reading, type Row, type RowPlan, rowOf, type Skipped } from './rows.ts';
 import { CapstanServer, type ServerOptions, type ServerPlace } from './server.ts';
 import type { Table } from './table.ts';
@@ -50,9 +51,12 @@ export class Bench {
   readonly skipped: Skipped[] = [];
   readonly failures: Failure[] = [];
   readonly curves = new Map<string, readonly Point[]>();
+  readonly profiled: Profiled[] = [];
   readonly #scenario: string;
   readonly #options: BenchOptions;
   readonly #place: ServerPlace;
+  /** The name of what is being measured. */
+  #measuring = '';
   /** A clean stop takes time, and adds nothing to a figure; a profile is written by it. */
   readonly #stopsCleanly: boolean;
 
@@ -71,7 +75,10 @@ export class Bench {
       nodeArguments:
         profileDirectory === undefined
           ? []
-          : ['--cpu-prof', '--cpu-prof-dir', join(profileDirectory, scenario)],
+          : [
+              ...['--cpu-prof', '--cpu-prof-dir', join(profileDirectory, scenario)],
+              ...['--cpu-prof-interval', String(SAMPLING_US)],
+            ],
     };
   }
 
@@ -96,14 +103,18 @@ export class Bench {
     return result;
   }
 
-  load<N extends LoadName>(
+  async load<N extends LoadName>(
     load: N,
     parameters: LoadParameters<N>,
     options?: LoadOptions,
   ): Promise<LoadReport> {
     const nodeArguments = options?.serverPid === undefined ? this.#place.nodeArguments : [];
     const timeoutMs = LOAD_SLACK_MS + 2000 * (this.warmupSeconds + this.seconds);
-    return runLoad(load, parameters, { nodeArguments, timeoutMs, ...options });
+    const report = await runLoad(load, parameters, { nodeArguments, timeoutMs, ...options });
+    const { messages, fromUs, toUs, pid } = report;
+    const name = `${this.#measuring}${options?.serverPid === undefined ? ' (one process)' : ''}`;
+    this.profiled.push({ scenario: this.#scenario, name, messages, fromUs, toUs, pid });
+    return report;
   }
 
   /** Measures several figures in the same runs. What fails is told, and the others go on; false:
@@ -115,6 +126,7 @@ export class Bench {
   ): Promise<boolean> {
     const keys = Object.keys(plans) as K[];
     const readings: Readonly<Record<K, Reading>>[] = [];
+    this.#measuring = plans[keys[0]!].name;
     try {
       while (readings.length < repeats) readings.push(await run());
     } catch (error) {

@@ -38,6 +38,11 @@ export interface LoadReport {
   readonly figures: Readonly<Record<string, number>>;
   readonly curve: readonly Point[];
   readonly ledger: LedgerSnapshot | undefined;
+  /** The measured time, by the clock of the system. */
+  readonly fromUs: number;
+  readonly toUs: number;
+  /** Of the server; where the load is its own server, of the load. */
+  readonly pid: number;
 }
 
 interface Finished {
@@ -84,6 +89,10 @@ class LoadProcess {
     this.#failed.catch(() => undefined);
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   tell(message: ToLoad): void {
     this.#child.send(message);
   }
@@ -124,7 +133,9 @@ export function requireBalance(name: string, parts: readonly LedgerSnapshot[]): 
   if (imbalance !== undefined) throw new WrongCountError(`${name}: ${imbalance}`);
 }
 
-function joined(finished: readonly Finished[], serverCpuUs: number | undefined): LoadReport {
+type Joined = Omit<LoadReport, 'fromUs' | 'toUs' | 'pid'>;
+
+function joined(finished: readonly Finished[], serverCpuUs: number | undefined): Joined {
   const messages = finished.reduce((sum, { outcome }) => sum + outcome.messages, 0);
   const seconds = Math.max(...finished.map(({ measured }) => measured.seconds));
   const ledgers = finished.flatMap(({ outcome }) => outcome.ledger ?? []);
@@ -142,6 +153,8 @@ function joined(finished: readonly Finished[], serverCpuUs: number | undefined):
     ledger: ledgers.length === 0 ? undefined : mergedLedger(ledgers),
   };
 }
+
+const nowUs = (): number => Number(process.hrtime.bigint() / 1000n);
 
 export async function runLoad<N extends LoadName>(
   load: N,
@@ -168,12 +181,15 @@ export async function runLoad<N extends LoadName>(
     });
     await warm;
     const cpuAtStart = serverCpu();
+    const fromUs = nowUs();
     for (const child of children) child.tell({ type: 'go' });
     await ended;
+    const toUs = nowUs();
     const serverCpuUs = usedSince(cpuAtStart, serverCpu());
     const finished = await done;
     exitTimeoutMs = EXIT_TIMEOUT_MS;
-    const report = joined(finished, serverCpuUs);
+    const pid = serverPid ?? children[0]!.pid;
+    const report = { ...joined(finished, serverCpuUs), fromUs, toUs, pid };
     if (balanced && report.ledger !== undefined) requireBalance(load, [report.ledger]);
     return report;
   } finally {

@@ -8,6 +8,7 @@ import { Ledger } from '../harness/ledger.ts';
 import type { Load, Point } from '../harness/load-contract.ts';
 
 const CURVE_INTERVAL_MS = 250;
+const WARM_LOOK_MS = 5;
 const STALL_MS = 60_000;
 
 export interface BacklogParameters {
@@ -15,6 +16,8 @@ export interface BacklogParameters {
   readonly options: DriverOptions;
   readonly way: 'fill' | 'drain';
   readonly messages: number;
+  /** Of them, so many are dealt with before the clock runs. */
+  readonly warmupMessages: number;
   readonly lanes: number;
 }
 
@@ -39,7 +42,7 @@ async function followed(done: Promise<unknown>, count: () => number): Promise<Po
 }
 
 export const load: Load<BacklogParameters> = async (parameters, context) => {
-  const { options, messages, lanes, way } = parameters;
+  const { options, messages, warmupMessages, lanes, way } = parameters;
   const { batch } = options;
   const driver = await openDriver(parameters.driver, options);
   const ledger = new Ledger();
@@ -64,12 +67,15 @@ export const load: Load<BacklogParameters> = async (parameters, context) => {
       ledger.deleted.addAll(sequences);
     }
   };
-  await context.begin();
   const lane = way === 'fill' ? fill : drain;
   const all = Promise.all(Array.from({ length: lanes }, lane));
   const { sent, deleted } = ledger;
-  const curve = await followed(all, () => (way === 'fill' ? sent.count : deleted.count));
+  const count = (): number => (way === 'fill' ? sent.count : deleted.count);
+  while (count() < warmupMessages) await Promise.race([all, sleep(WARM_LOOK_MS)]);
+  await context.begin();
+  const before = count();
+  const curve = await followed(all, count);
   context.end();
   await driver.close();
-  return { messages, ledger: ledger.snapshot(), curve };
+  return { messages: messages - before, ledger: ledger.snapshot(), curve };
 };

@@ -15,7 +15,8 @@ const MIB = 1024 * 1024;
 const LANES = 16;
 const RESTART_TIMEOUT_MS = 60_000;
 const HALF_TIMEOUT_MS = 1_200_000; // 16 GB on a slow disk; what stalls ends long before
-const SHALLOW_MESSAGES = 100_000; // whose drain is that of a queue that never grew
+const SHALLOW_MESSAGES = 300_000; // whose drain is that of a queue that never grew
+const WARMUP_SHARE = 1 / 3; // of the shallow queue, before the clock runs; as many of a deep one
 
 export interface BacklogSettings {
   /** As in `1 M waiting messages`. */
@@ -49,7 +50,10 @@ function half(
 ): Promise<LoadReport> {
   const { bodyBytes, batch } = settings;
   const options = driverOptions(server.socketUrl, { bodyBytes, batch, connections: 4 });
-  const parameters = { driver: 'websocket', options, way, messages, lanes: LANES } as const;
+  const shallow = shallowMessages(settings);
+  const warmupMessages = way === 'fill' ? 0 : Math.round(shallow * WARMUP_SHARE);
+  const counts = { messages, warmupMessages, lanes: LANES };
+  const parameters = { driver: 'websocket', options, way, ...counts } as const;
   return bench.load('backlog', parameters, {
     serverPid: server.pid,
     balanced: false,
@@ -107,9 +111,13 @@ async function fillAndDrain(bench: Bench, settings: BacklogSettings): Promise<Ba
   });
 }
 
+function shallowMessages({ messages }: BacklogSettings): number {
+  return Math.min(SHALLOW_MESSAGES, Math.round(messages / 5));
+}
+
 async function shallowDrain(bench: Bench, settings: BacklogSettings): Promise<number> {
   return bench.withServer({}, async (server) => {
-    const messages = Math.min(SHALLOW_MESSAGES, settings.messages / 10);
+    const messages = shallowMessages(settings);
     const fill = await half(bench, server, 'fill', settings, messages);
     const drain = await half(bench, server, 'drain', settings, messages);
     requireBalance(settings.name, [fill.ledger!, drain.ledger!]);
