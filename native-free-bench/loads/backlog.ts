@@ -16,8 +16,8 @@ export interface BacklogParameters {
   readonly options: DriverOptions;
   readonly way: 'fill' | 'drain';
   readonly messages: number;
-  /** Of them, so many are dealt with before the clock runs. */
-  readonly warmupMessages: number;
+  /** Of them, so many are dealt with before the clock runs; by default none. */
+  readonly warmupMessages?: number;
   readonly lanes: number;
 }
 
@@ -42,7 +42,7 @@ async function followed(done: Promise<unknown>, count: () => number): Promise<Po
 }
 
 export const load: Load<BacklogParameters> = async (parameters, context) => {
-  const { options, messages, warmupMessages, lanes, way } = parameters;
+  const { options, messages, warmupMessages = 0, lanes, way } = parameters;
   const { batch } = options;
   const driver = await openDriver(parameters.driver, options);
   const ledger = new Ledger();
