@@ -19,12 +19,10 @@ const possible = FAULTS.filter(({ name, missing, onDemand }) => {
   return why === undefined;
 });
 
-const cases = possible.map((fault, index) => ({
-  fault,
-  name: fault.name,
-  fifo: index % 2 === 1,
-  kind: index % 2 === 1 ? 'FIFO' : 'standard',
-}));
+const cases = possible.map((fault, index) => {
+  const fifo = fault.suiteQueue === 'FIFO' || index % 2 === 1;
+  return { fault, name: fault.name, fifo, kind: fifo ? 'FIFO' : 'standard' };
+});
 
 describe('a server in trouble', () => {
   it.each(cases)(

@@ -21,6 +21,8 @@ export interface Fault {
   /** What the rig needs for it. */
   readonly needs: (folder: string) => Partial<RigOptions>;
   inflict(rig: Rig, folder: string): Promise<void>;
+  /** The kind of queue that the suite does it to; else they take turns. */
+  readonly suiteQueue?: 'FIFO';
   /** Why the suite leaves it to the long run. */
   readonly onDemand?: string;
   /** What the server's log says once for each time that it was done, where asking is not enough. */
@@ -219,6 +221,21 @@ export const FAULTS: readonly Fault[] = [
     needs: failingThreads('door breaks an invariant'),
     inflict: failThread,
     logged: /"a door thread ended; it is started anew"/g,
+  },
+  {
+    name: 'partitions and process fail',
+    how: 'partition threads throw, exit or hang, up to three at once; or that, then SIGKILL',
+    exclusive: true,
+    suiteQueue: 'FIFO',
+    needs: failingThreads('throw', 'exit', 'hang'),
+    inflict: async (rig) => {
+      for (let left = 1 + rig.random.below(3); left > 0; left--) {
+        rig.server.signal('SIGUSR2');
+        await sleep(rig.random.below(150));
+      }
+      // In the middle of their restarts.
+      if (rig.random.oneIn(2)) await rig.server.restart();
+    },
   },
   {
     name: 'door out of memory',
