@@ -8,10 +8,20 @@ import { sqsClient } from '../support/sqs-client.ts';
 let server: TestServer;
 let sqs: aws.SQSClient;
 let queues = 0;
+/** Names of the commands that were answered. */
+const answered = new Set<string>();
 
 beforeAll(async () => {
-  server = await TestServer.start();
+  server = await TestServer.start({ args: ['--doors', '2'] });
   sqs = sqsClient(server.url);
+  sqs.middlewareStack.add(
+    (next, context) => async (args) => {
+      const answer = await next(args);
+      answered.add((context as { commandName: string }).commandName);
+      return answer;
+    },
+    { step: 'initialize' },
+  );
 });
 
 afterAll(async () => {
@@ -93,6 +103,40 @@ test('a new queue has the attributes of a new queue', async () => {
     SqsManagedSseEnabled: 'false',
   });
   expect(Math.abs(Number(attributes['CreatedTimestamp']) - now)).toBeLessThan(60);
+});
+
+test('every attribute of a queue that can be set is shown as it was set', async () => {
+  const dead = await newQueue();
+  const fifoDead = await newQueue({ FifoQueue: 'true' });
+  const redrive = async (url: string) =>
+    JSON.stringify({ deadLetterTargetArn: await arnOf(url), maxReceiveCount: 7 });
+  const common = {
+    DelaySeconds: '1',
+    MaximumMessageSize: '2048',
+    MessageRetentionPeriod: '61',
+    ReceiveMessageWaitTimeSeconds: '2',
+    VisibilityTimeout: '3',
+    Policy: JSON.stringify({ Version: '2012-10-17', Statement: [] }),
+    RedriveAllowPolicy: JSON.stringify({ redrivePermission: 'denyAll' }),
+  };
+  const byKey = { KmsMasterKeyId: 'alias/any', KmsDataKeyReusePeriodSeconds: '60' };
+  const standard = { ...common, SqsManagedSseEnabled: 'true', RedrivePolicy: await redrive(dead) };
+  const fifo = {
+    ...common,
+    ...byKey,
+    FifoQueue: 'true',
+    ContentBasedDeduplication: 'true',
+    DeduplicationScope: 'messageGroup',
+    FifoThroughputLimit: 'perMessageGroupId',
+    RedrivePolicy: await redrive(fifoDead),
+  };
+  const shown = new Set<string>(['All']);
+  for (const attributes of [standard, fifo]) {
+    const found = await attributesOf(await newQueue(attributes));
+    expect(found).toMatchObject(attributes);
+    for (const name of Object.keys(found)) shown.add(name);
+  }
+  expect([...shown].toSorted()).toEqual(Object.values(aws.QueueAttributeName).toSorted());
 });
 
 test('creating a queue again with the same attributes answers with the same queue', async () => {
@@ -265,6 +309,20 @@ test('permissions become statements of the policy', async () => {
   expect((await attributesOf(QueueUrl))['Policy']).toBeUndefined();
 });
 
+test('permissions that many clients add at once are all kept, by whatever doors', async () => {
+  const QueueUrl = await newQueue();
+  const labels = Array.from({ length: 8 }, (_, i) => `label-${i}`);
+  const clients = labels.map(() => sqsClient(server.url));
+  const permission = { QueueUrl, AWSAccountIds: ['123456789012'], Actions: ['SendMessage'] };
+  const add = (Label: string, i: number) =>
+    clients[i]!.send(new aws.AddPermissionCommand({ ...permission, Label }));
+  await Promise.all(labels.map(add));
+  const policy = JSON.parse((await attributesOf(QueueUrl))['Policy']!);
+  const kept = (policy.Statement as { Sid: string }[]).map(({ Sid }) => Sid);
+  expect(kept.toSorted()).toEqual(labels);
+  for (const client of clients) client.destroy();
+});
+
 test('messages received too often go to the dead-letter queue, and are moved back', async () => {
   const deadLetters = await newQueue();
   const arn = await arnOf(deadLetters);
@@ -347,4 +405,9 @@ test('what goes beyond SQS is an attribute like any other', async () => {
     }),
   );
   expect((await attributesOf(QueueUrl))['ApproximateNumberOfMessagesDelayed']).toBe('1');
+});
+
+test('every action that the SDK knows was answered', () => {
+  const commands = Object.keys(aws).filter((name) => /[a-z]Command$/.test(name));
+  expect([...answered].toSorted()).toEqual(commands.toSorted());
 });

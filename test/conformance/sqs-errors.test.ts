@@ -1,8 +1,10 @@
 /* Every error that the official SDK models and that can happen here, made to happen: the SDK throws
- * its class for it. (Those of KMS, and InvalidSecurity and InvalidIdFormat, have no cause here.) */
+ * its class for it. */
 
 import * as aws from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { DOOR_REQUEST_BYTES_MAX, HTTP_BODY_BYTES_MAX } from '../../src/base/limits.ts';
+import { RawConnection } from '../support/raw-http.ts';
 import { TestServer } from '../support/server.ts';
 import { sqsClient } from '../support/sqs-client.ts';
 
@@ -38,6 +40,26 @@ async function inFlight(url: string): Promise<string> {
 
 function entries(count: number, MessageBody = 'x') {
   return Array.from({ length: count }, (_, i) => ({ Id: `${i}`, MessageBody }));
+}
+
+/** Sends while as many bytes of requests are coming in as a door holds. */
+async function whileRequestsFillTheDoor(): Promise<void> {
+  const held: RawConnection[] = [];
+  const body = Buffer.alloc(HTTP_BODY_BYTES_MAX - 1, 'x');
+  try {
+    for (let bytes = 0; bytes < DOOR_REQUEST_BYTES_MAX; bytes += HTTP_BODY_BYTES_MAX) {
+      const connection = await RawConnection.open(server.port);
+      held.push(connection);
+      await connection.send(
+        `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length + 1}\r\n\r\n`,
+      );
+      await connection.send(body);
+    }
+    const MessageBody = 'x'.repeat(1_000_000);
+    for (;;) await sqs.send(new aws.SendMessageCommand({ QueueUrl, MessageBody }));
+  } finally {
+    for (const connection of held) connection.close();
+  }
 }
 
 const arnOf = (name: string) => `arn:aws:sqs:us-east-1:000000000000:${name}`;
@@ -178,6 +200,7 @@ const CAUSES: readonly (readonly [error: string, status: number, cause: () => Pr
         await sqs.send(new aws.ReceiveMessageCommand({ QueueUrl: url }));
       },
     ],
+    ['RequestThrottled', 403, whileRequestsFillTheDoor],
     [
       'InvalidAttributeName',
       400,
@@ -226,6 +249,20 @@ test.each(CAUSES)('%s is answered with status %i', async (name, status, cause) =
   expect(error!.message.length).toBeGreaterThan(10);
   expect(error!.$metadata.requestId).toMatch(/^[0-9a-f-]{36}$/);
 });
+
+test('those are all errors that the SDK models, but for those that have no cause here', () => {
+  const NEVER = /^Kms|^InvalidSecurity$|^InvalidIdFormat$|^SQSServiceException$/;
+  const modelled = Object.entries(aws)
+    .filter(([name, each]) => isErrorClass(each) && !NEVER.test(name))
+    .map(([name]) => name);
+  expect(modelled.length).toBeGreaterThan(15);
+  const caused = new Set(CAUSES.map(([name]) => name));
+  expect(modelled.filter((name) => !caused.has(name))).toEqual([]);
+});
+
+function isErrorClass(value: unknown): boolean {
+  return typeof value === 'function' && value.prototype instanceof aws.SQSServiceException;
+}
 
 test('one byte over the limit is refused, and the limit itself is not', async () => {
   const MessageBody = 'x'.repeat(1_048_576);
