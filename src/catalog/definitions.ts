@@ -1,7 +1,7 @@
 /* The read model of the catalog: every thread with a router has one, and keeps it up to date by
  * applying the changes that the catalog broadcasts, in the order of their commits. */
 
-import type { QueueDefinition } from '../command/queue-definition.ts';
+import type { QueueAttributes, QueueDefinition } from '../command/queue-definition.ts';
 
 /** One committed change, as it is broadcast; a structured clone. */
 export type CatalogChange =
@@ -23,7 +23,14 @@ export interface ListOptions {
 /** Fewer new names than this are inserted into the sorted list one by one. */
 const INSERT_ONE_BY_ONE_MAX = 32;
 
+/** So many different sets of attributes are kept to be shared. */
+const SHARED_ATTRIBUTES_MAX = 1024;
+const NO_TAGS: QueueDefinition['tags'] = Object.freeze({});
+
 export class Definitions {
+  /** By their JSON. Most queues of a server are alike: they have one set of attributes between them,
+   *  here and in the clones that other threads get of all. */
+  readonly #attributes = new Map<string, QueueAttributes>();
   readonly #byName = new Map<string, QueueDefinition>();
   readonly #byId = new Map<number, QueueDefinition>();
   /** Every name is in exactly one of these two. New ones are sorted in when a list is asked for, so
@@ -61,7 +68,8 @@ export class Definitions {
     else this.#define(change.definition);
   }
 
-  #define(definition: QueueDefinition): void {
+  #define(given: QueueDefinition): void {
+    const definition = this.#slim(given);
     const { name, queueId } = definition;
     const before = this.#byName.get(name);
     if (before === undefined) {
@@ -73,6 +81,20 @@ export class Definitions {
     this.#byName.set(name, definition);
     this.#byId.set(queueId, definition);
     this.#link(definition);
+  }
+
+  #slim(definition: QueueDefinition): QueueDefinition {
+    const { attributes, tags } = definition;
+    const text = JSON.stringify(attributes);
+    const shared = this.#attributes.get(text);
+    if (shared === undefined && this.#attributes.size < SHARED_ATTRIBUTES_MAX) {
+      this.#attributes.set(text, attributes);
+    }
+    return {
+      ...definition,
+      attributes: shared ?? attributes,
+      tags: Object.keys(tags).length === 0 ? NO_TAGS : tags,
+    };
   }
 
   #remove({ name, queueId }: QueueDefinition): void {

@@ -26,6 +26,16 @@ describe('definitions', () => {
     expect(definitions.size).toBe(2);
   });
 
+  it('of queues that are alike have one set of attributes between them, also once cloned', () => {
+    const alike = [1, 2].map((queueId) => structuredClone(queueDefinition(queueId, `q${queueId}`)));
+    const odd = queueDefinition(3, 'q3', deadLetteringTo('dead'));
+    const cloned = structuredClone([...new Definitions([...alike, odd]).all()]);
+    const [first, second, third] = cloned.map(({ attributes }) => attributes);
+    expect(first).toEqual(alike[0]!.attributes);
+    expect(second).toBe(first);
+    expect(third).toEqual(odd.attributes);
+  });
+
   it('list by prefix, sorted by code units, after a name, up to a count', () => {
     const definitions = ofNames('b-1', 'a', 'b', 'B', 'b-2', 'c', 'b_3');
     expect(names(definitions.list({ max: 100 }))).toEqual([
@@ -120,8 +130,8 @@ describe('definitions', () => {
         }
         expect(definitions.size).toBe(model.length);
         for (const queue of model) {
-          expect(definitions.find(queue.name)).toBe(queue);
-          expect(definitions.byId(queue.queueId)).toBe(queue);
+          expect(definitions.find(queue.name)).toEqual(queue);
+          expect(definitions.byId(queue.queueId)).toEqual(queue);
           const sources = model.filter(
             ({ attributes }) => attributes.redrivePolicy?.deadLetterQueue === queue.name,
           );
