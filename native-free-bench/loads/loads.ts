@@ -13,6 +13,7 @@ export const LOADS = {
   lockstep: () => import('./lockstep.ts'),
   straggler: () => import('./straggler.ts'),
   ring: () => import('./ring.ts'),
+  tenants: () => import('./tenants.ts'),
   'autocannon-post': () => import('./autocannon-post.ts'),
   'autocannon-cycle': () => import('./autocannon-cycle.ts'),
   'autocannon-take': () => import('./autocannon-take.ts'),

@@ -8,6 +8,7 @@ import { scenario as bodySizes } from './body-sizes.ts';
 import { scenario as connections } from './connections.ts';
 import { scenario as embeddedCycle } from './embedded-cycle.ts';
 import { scenario as enqueue } from './enqueue.ts';
+import { scenario as fairQueue } from './fair-queue.ts';
 import { scenario as fifoGroups } from './fifo-groups.ts';
 import { scenario as housekeeping } from './housekeeping.ts';
 import { scenario as idle } from './idle.ts';
@@ -41,6 +42,7 @@ export const SCENARIOS: readonly Scenario[] = [
   protocols,
   scaling,
   fifoGroups,
+  fairQueue,
   manyQueues,
   bodySizes,
   connections,
