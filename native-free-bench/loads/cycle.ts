@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DriverOptions } from '../drivers/driver.ts';
 import { type DriverName, openDriver } from '../drivers/drivers.ts';
 import type { Load } from '../harness/load-contract.ts';
-import { Lanes, SEQUENCES_PER_PROCESS } from './lanes.ts';
+import { Lanes } from './lanes.ts';
 
 export interface CycleParameters {
   readonly driver: DriverName;
@@ -18,16 +18,8 @@ export interface CycleParameters {
 }
 
 export const load: Load<CycleParameters> = async (parameters, context) => {
-  const { driver: name, options, senders, receivers, openMax } = parameters;
-  const driver = await openDriver(name, options);
-  const lanes = new Lanes(driver, {
-    batch: options.batch,
-    senders,
-    receivers,
-    openMax,
-    firstSequence: context.index * SEQUENCES_PER_PROCESS,
-    messagesMax: Number.POSITIVE_INFINITY,
-  });
+  const driver = await openDriver(parameters.driver, parameters.options);
+  const lanes = Lanes.ofProcess(driver, parameters, context);
   await lanes.startReceivers();
   await lanes.startSenders();
   await sleep(parameters.warmupSeconds * 1000);

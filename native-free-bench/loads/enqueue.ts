@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openDriver } from '../drivers/drivers.ts';
 import type { Load } from '../harness/load-contract.ts';
 import type { CycleParameters } from './cycle.ts';
-import { type DrainParameters, Lanes, SEQUENCES_PER_PROCESS } from './lanes.ts';
+import { type DrainParameters, Lanes } from './lanes.ts';
 
 export interface EnqueueParameters extends Omit<CycleParameters, 'openMax'> {
   /** Undefined: the server keeps nothing, so that there is nothing to count afterwards. */
@@ -13,16 +13,13 @@ export interface EnqueueParameters extends Omit<CycleParameters, 'openMax'> {
 }
 
 export const load: Load<EnqueueParameters> = async (parameters, context) => {
-  const { driver: name, options, senders, receivers, drain } = parameters;
-  const driver = await openDriver(name, options);
-  const lanes = new Lanes(driver, {
-    batch: options.batch,
-    senders,
-    receivers,
-    openMax: Number.POSITIVE_INFINITY,
-    firstSequence: context.index * SEQUENCES_PER_PROCESS,
-    messagesMax: Number.POSITIVE_INFINITY,
-  });
+  const { drain } = parameters;
+  const driver = await openDriver(parameters.driver, parameters.options);
+  const lanes = Lanes.ofProcess(
+    driver,
+    { ...parameters, openMax: Number.POSITIVE_INFINITY },
+    context,
+  );
   await lanes.startSenders();
   await sleep(parameters.warmupSeconds * 1000);
   await context.begin();

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Driver, DriverOptions, Receiver, Sender } from '../drivers/driver.ts';
 import { type DriverName, openDriver } from '../drivers/drivers.ts';
 import { Ledger } from '../harness/ledger.ts';
+import type { LoadContext } from '../harness/load-contract.ts';
 
 const STALL_MS = 30_000; // nothing moved for so long: messages are lost, or the server hangs
 const FLOW_LOOK_MS = 10;
@@ -31,6 +32,10 @@ export interface LaneOptions {
   readonly messagesMax: number;
 }
 
+export interface ProcessLanes extends Pick<LaneOptions, 'senders' | 'receivers' | 'openMax'> {
+  readonly options: DriverOptions;
+}
+
 export class Lanes {
   readonly ledger = new Ledger();
   readonly #driver: Driver;
@@ -50,6 +55,19 @@ export class Lanes {
     this.#options = options;
     this.#nextSequence = options.firstSequence;
     this.#endSequence = options.firstSequence + options.messagesMax;
+  }
+
+  /** Lanes of one load process among others, which run until told to stop. */
+  static ofProcess(driver: Driver, lanes: ProcessLanes, { index }: LoadContext): Lanes {
+    const { options, senders, receivers, openMax } = lanes;
+    return new Lanes(driver, {
+      senders,
+      receivers,
+      openMax,
+      batch: options.batch,
+      firstSequence: index * SEQUENCES_PER_PROCESS,
+      messagesMax: Number.POSITIVE_INFINITY,
+    });
   }
 
   /** Lanes that only take what others have sent. */

@@ -1,8 +1,8 @@
 /* The same work from one client, and from thousands, each with a connection of its own. */
 
 import { seriesOver } from '../charts/from-rows.ts';
-import { type Scenario, throughputOf } from '../harness/bench.ts';
-import { driverOptions, FSYNC } from './standard.ts';
+import type { Scenario } from '../harness/bench.ts';
+import { FSYNC, lockstepReading } from './standard.ts';
 
 export const scenario: Scenario = {
   name: 'connections',
@@ -18,19 +18,7 @@ export const scenario: Scenario = {
           unit: 'msg/s',
           better: 'more',
         },
-        () =>
-          bench.withServer({}, async (server) => {
-            const parameters = {
-              driver: 'websocket' as const,
-              options: driverOptions(server.socketUrl, { connections }),
-              lanes: connections,
-              queues: 1,
-              warmupSeconds: bench.warmupSeconds,
-              seconds: bench.seconds,
-            };
-            const options = { serverPid: server.pid };
-            return throughputOf(await bench.load('lockstep', parameters, options));
-          }),
+        () => lockstepReading(bench, { lanes: connections, queues: 1, connections }),
       );
     }
   },

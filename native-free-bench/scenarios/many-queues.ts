@@ -1,7 +1,7 @@
 /* The same work over one queue, a hundred, ten thousand. */
 
-import { type Scenario, throughputOf } from '../harness/bench.ts';
-import { driverOptions, FSYNC } from './standard.ts';
+import type { Scenario } from '../harness/bench.ts';
+import { FSYNC, lockstepReading } from './standard.ts';
 
 const BATCH = 10;
 const LANES = 64;
@@ -19,19 +19,7 @@ export const scenario: Scenario = {
           unit: 'msg/s',
           better: 'more',
         },
-        () =>
-          bench.withServer({}, async (server) => {
-            const parameters = {
-              driver: 'websocket' as const,
-              options: driverOptions(server.socketUrl, { batch: BATCH, connections: 4 }),
-              lanes: LANES,
-              queues,
-              warmupSeconds: bench.warmupSeconds,
-              seconds: bench.seconds,
-            };
-            const options = { serverPid: server.pid };
-            return throughputOf(await bench.load('lockstep', parameters, options));
-          }),
+        () => lockstepReading(bench, { lanes: LANES, queues, batch: BATCH, connections: 4 }),
       );
     }
   },

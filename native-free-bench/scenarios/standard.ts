@@ -77,6 +77,24 @@ export async function remoteCycleReading(
   return throughputOf(await remoteCycle(bench, server, settings));
 }
 
+/** Lanes that each send, receive and delete in their turn, against a fresh server. */
+export function lockstepReading(
+  bench: Bench,
+  { lanes, queues, ...options }: Partial<DriverOptions> & { lanes: number; queues: number },
+): Promise<Reading> {
+  return bench.withServer({}, async (server) => {
+    const parameters = {
+      driver: 'websocket' as const,
+      options: driverOptions(server.socketUrl, options),
+      lanes,
+      queues,
+      warmupSeconds: bench.warmupSeconds,
+      seconds: bench.seconds,
+    };
+    return throughputOf(await bench.load('lockstep', parameters, { serverPid: server.pid }));
+  });
+}
+
 /** Where everything is received and deleted after a run that only sent: the fastest door. */
 export function drainOver(server: CapstanServer) {
   const options = driverOptions(server.socketUrl, { batch: DRAIN_BATCH, connections: 4 });

@@ -5,7 +5,7 @@
 import { utf8Text } from '../base/bytes.ts';
 import * as codec from '../command/command-codec.ts';
 import * as entry from '../command/message-entry.ts';
-import { messageIdText } from './message-ids.ts';
+import { messageIdText } from '../command/message-id.ts';
 import type { ReceiptCodec } from './receipt-handle.ts';
 import type { DeliveredMessage } from './service.ts';
 

@@ -3,36 +3,9 @@
 
 import { BrokerError, type ErrorCode, errorCodeOf, NO_ERROR } from '../base/errors.ts';
 import * as codec from '../command/command-codec.ts';
-import { COUNTER_AT, messageIdText } from './message-ids.ts';
+import { AcceptedMessage, messageIdText } from '../command/message-id.ts';
 import type { PartitionHandle, PendingRequest } from './partition-handle.ts';
 import type { SendOutcome } from './service.ts';
-
-/** The ids of one batch: equal but for the counter in the last four bytes. */
-interface BatchIds {
-  readonly first: Uint8Array;
-  readonly counter: number;
-}
-
-/** An accepted message. Its id is made into text when it is asked for. */
-class Accepted implements SendOutcome {
-  readonly error = undefined;
-  readonly sequenceNumber: number;
-  readonly #ids: BatchIds;
-  readonly #index: number;
-
-  constructor(ids: BatchIds, index: number, sequenceNumber: number) {
-    this.#ids = ids;
-    this.#index = index;
-    this.sequenceNumber = sequenceNumber;
-  }
-
-  get messageId(): string {
-    const { first, counter } = this.#ids;
-    const bytes = Uint8Array.from(first);
-    new DataView(bytes.buffer).setUint32(COUNTER_AT, counter + this.#index);
-    return messageIdText(bytes, 0);
-  }
-}
 
 /** Where a batch's outcomes go: one batch may be spread over several partitions. */
 export interface SendSink {
@@ -43,7 +16,7 @@ export interface SendSink {
 
 export class SendRequest implements PendingRequest {
   readonly #sink: SendSink;
-  readonly #ids: BatchIds;
+  readonly #firstId: Uint8Array;
   readonly #count: number;
   /** Of each entry, its index among the outcomes; undefined: the entries are the whole batch. */
   readonly #places: readonly number[] | undefined;
@@ -57,8 +30,7 @@ export class SendRequest implements PendingRequest {
     queueName: string,
   ) {
     this.#sink = sink;
-    const first = Uint8Array.from(firstId);
-    this.#ids = { first, counter: new DataView(first.buffer).getUint32(COUNTER_AT) };
+    this.#firstId = Uint8Array.from(firstId);
     this.#count = count;
     this.#places = places;
     this.#queueName = queueName;
@@ -77,7 +49,7 @@ export class SendRequest implements PendingRequest {
     for (let i = 0; i < this.#count; i++) {
       const place = this.#places === undefined ? i : this.#places[i]!;
       if (uniform) {
-        outcomes[place] = new Accepted(this.#ids, i, firstSequence + i);
+        outcomes[place] = new AcceptedMessage(this.#firstId, i, firstSequence + i);
       } else {
         outcomes[place] = this.#outcome(buffer, view, from, i);
         from += codec.SEND_RESULT_BYTES;
@@ -93,7 +65,7 @@ export class SendRequest implements PendingRequest {
     }
     const sequenceNumber = view.getFloat64(from + codec.SEND_RESULT_SEQUENCE_AT, true);
     if (buffer[from + codec.SEND_RESULT_DUPLICATE_AT] === 0) {
-      return new Accepted(this.#ids, index, sequenceNumber);
+      return new AcceptedMessage(this.#firstId, index, sequenceNumber);
     }
     const messageId = messageIdText(buffer, from + codec.SEND_RESULT_ID_AT);
     return { error: undefined, messageId, sequenceNumber };

@@ -5,6 +5,9 @@ import type { ErrorCode } from '../base/errors.ts';
 import type { PolicyEdit } from '../catalog/access-policy.ts';
 import type { OutgoingMessage } from '../command/message-entry.ts';
 import type { QueueAttributes, QueueDefinition } from '../command/queue-definition.ts';
+import type { MoveTask, QueueCounts } from '../command/queue-facts.ts';
+
+export type { MoveTask, QueueCounts };
 
 /** What became of one entry of a batched send. */
 export interface SendOutcome {
@@ -56,12 +59,6 @@ export interface DeliveredMessage {
  *  handle's text. */
 export type ReceiptSource = string | DeliveredMessage;
 
-export interface QueueCounts {
-  readonly visible: number;
-  readonly inFlight: number;
-  readonly delayed: number;
-}
-
 export interface ListQueuesOptions {
   readonly prefix?: string | undefined;
   /** 1 .. 1000. */
@@ -70,23 +67,7 @@ export interface ListQueuesOptions {
   readonly after?: string | undefined;
 }
 
-export type MoveTaskStatus = 'RUNNING' | 'COMPLETED' | 'CANCELLING' | 'CANCELLED' | 'FAILED';
-
 /** A redrive of a dead-letter queue. */
-export interface MoveTask {
-  readonly taskId: string;
-  readonly source: string;
-  /** Undefined: each message goes back to the queue it came from. */
-  readonly destination: string | undefined;
-  /** 1 .. 500 per second; undefined: as fast as it goes. */
-  readonly messagesPerSecondMax: number | undefined;
-  readonly status: MoveTaskStatus;
-  readonly moved: number;
-  readonly toMove: number;
-  readonly startedAtMs: number;
-  readonly failureReason: string | undefined;
-}
-
 export interface QueueService {
   findQueue(name: string): QueueDefinition | undefined;
   /** Sorted by name. */

@@ -19,8 +19,8 @@ export function queueCommand(program: Command, context: CliContext): void {
   listCommand(family, context);
   createCommand(family, context);
   showCommand(family, context);
-  purgeCommand(family, context);
-  deleteCommand(family, context);
+  removalCommand(family, context, PURGE);
+  removalCommand(family, context, DELETE);
 }
 
 /** Every queue whose name starts with `prefix`, by name, in pages. */
@@ -212,25 +212,39 @@ interface SureOptions extends ServerOptions {
   readonly yes?: boolean;
 }
 
-function purgeCommand(family: Command, context: CliContext): void {
-  serverCommand(family, 'purge', 'Remove every message of a queue.')
-    .argument('<name>')
-    .option('--yes', 'without being asked')
-    .action((name: string, options: SureOptions) =>
-      withServer(options, async (server) => {
-        const { counts } = await look(server, name);
-        const total = counts.visible + counts.inFlight + counts.delayed;
-        const what = `${formatCount(total)} ${total === 1 ? 'message' : 'messages'}`;
-        await confirm(context, `This removes ${what} of ${name} for good.`, options.yes);
-        await server.queue(name).purge();
-        if (options.json === true) await writeJson(context, { purged: name, messages: total });
-        else await writeLines(context, [`${name} is empty: ${what} removed.`]);
-      }),
-    );
+/** What is lost with a queue's messages, and how it is told. */
+interface Removal {
+  readonly command: string;
+  readonly summary: string;
+  /** `what` is as in `3 messages`. */
+  readonly question: (name: string, what: string) => string;
+  readonly remove: (server: Broker, name: string) => Promise<void>;
+  /** As JSON the name stands under this. */
+  readonly done: string;
+  readonly told: (name: string, what: string) => string;
 }
 
-function deleteCommand(family: Command, context: CliContext): void {
-  serverCommand(family, 'delete', 'Delete a queue with all its messages.')
+const PURGE: Removal = {
+  command: 'purge',
+  summary: 'Remove every message of a queue.',
+  question: (name, what) => `This removes ${what} of ${name} for good.`,
+  remove: (server, name) => server.queue(name).purge(),
+  done: 'purged',
+  told: (name, what) => `${name} is empty: ${what} removed.`,
+};
+
+const DELETE: Removal = {
+  command: 'delete',
+  summary: 'Delete a queue with all its messages.',
+  question: (name, what) => `This deletes ${name} and its ${what} for good.`,
+  remove: (server, name) => server.deleteQueue(name),
+  done: 'deleted',
+  told: (name) => `${name} is gone.`,
+};
+
+function removalCommand(family: Command, context: CliContext, removal: Removal): void {
+  const { command, summary, question, remove, done, told } = removal;
+  serverCommand(family, command, summary)
     .argument('<name>')
     .option('--yes', 'without being asked')
     .action((name: string, options: SureOptions) =>
@@ -238,10 +252,10 @@ function deleteCommand(family: Command, context: CliContext): void {
         const { counts } = await look(server, name);
         const total = counts.visible + counts.inFlight + counts.delayed;
         const what = `${formatCount(total)} ${total === 1 ? 'message' : 'messages'}`;
-        await confirm(context, `This deletes ${name} and its ${what} for good.`, options.yes);
-        await server.deleteQueue(name);
-        if (options.json === true) await writeJson(context, { deleted: name, messages: total });
-        else await writeLines(context, [`${name} is gone.`]);
+        await confirm(context, question(name, what), options.yes);
+        await remove(server, name);
+        if (options.json === true) await writeJson(context, { [done]: name, messages: total });
+        else await writeLines(context, [told(name, what)]);
       }),
     );
 }

@@ -2,21 +2,21 @@
  * program that sends or deletes one message at a time cost little more than one batch. */
 
 import { type BrokerError, errorCodeOf, NO_ERROR } from '../base/errors.ts';
+import { MESSAGE_ID_BYTES } from '../command/message-entry.ts';
+import { AcceptedMessage, messageIdText } from '../command/message-id.ts';
 import * as delivery from '../wire/delivery.ts';
 import { FRAME, malformed } from '../wire/frame.ts';
 import type { FrameReader } from '../wire/frame-reader.ts';
 import { FrameWriter } from '../wire/frame-writer.ts';
 import type { FramePool } from './frame-pool.ts';
 import type { ReceiptSource } from './message.ts';
-import { messageIdAt, RemoteMessage } from './remote-message.ts';
+import { RemoteMessage } from './remote-message.ts';
 import { type Call, ClientRequest, expireCalls } from './request.ts';
 import type { ReceiptResults } from './transport.ts';
 import type { SendResult } from './types.ts';
 
 /** Before the entries there is room for the head of the frame, whose numbers come last. */
 const HEAD_BYTES_MAX = 24;
-const MESSAGE_ID_BYTES = 16;
-const COUNTER_AT = 12;
 
 /** A frame `[kind, correlation, handle, count, bin]` that grows until it is sealed. */
 abstract class Gather<T> extends ClientRequest {
@@ -71,27 +71,6 @@ abstract class Gather<T> extends ClientRequest {
   }
 }
 
-/** An accepted message of a uniform answer. Its id is made into text when it is asked for. */
-class Sent implements SendResult {
-  readonly error = undefined;
-  readonly sequenceNumber: number;
-  readonly #firstId: Uint8Array;
-  readonly #index: number;
-
-  constructor(firstId: Uint8Array, index: number, sequenceNumber: number) {
-    this.#firstId = firstId;
-    this.#index = index;
-    this.sequenceNumber = sequenceNumber;
-  }
-
-  get messageId(): string {
-    const id = Uint8Array.from(this.#firstId);
-    const view = new DataView(id.buffer);
-    view.setUint32(COUNTER_AT, view.getUint32(COUNTER_AT) + this.#index);
-    return messageIdAt(id, 0);
-  }
-}
-
 export class SendGather extends Gather<SendResult[]> {
   constructor(handle: number, pool: FramePool) {
     super(FRAME.SEND, handle, pool);
@@ -114,7 +93,7 @@ export class SendGather extends Gather<SendResult[]> {
       if (call.settled) continue;
       const results: SendResult[] = [];
       for (let i = call.from; i < call.from + call.count; i++) {
-        results.push(new Sent(firstId, i, firstSequence + i));
+        results.push(new AcceptedMessage(firstId, i, firstSequence + i));
       }
       call.resolve(results);
     }
@@ -136,7 +115,7 @@ export class SendGather extends Gather<SendResult[]> {
           error === NO_ERROR
             ? {
                 error: undefined,
-                messageId: messageIdAt(bytes, at + delivery.SENT_RESULT_ID_AT),
+                messageId: messageIdText(bytes, at + delivery.SENT_RESULT_ID_AT),
                 sequenceNumber: view.getFloat64(at + delivery.SENT_RESULT_SEQUENCE_AT, true),
               }
             : { error: errorCodeOf(error), messageId: '', sequenceNumber: 0 },

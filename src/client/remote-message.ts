@@ -2,13 +2,11 @@
  * alive. Nothing is decoded before it is asked for. */
 
 import * as entry from '../command/message-entry.ts';
+import { messageIdText } from '../command/message-id.ts';
 import * as delivery from '../wire/delivery.ts';
 import type { FrameReader } from '../wire/frame-reader.ts';
 import { Message, type MessageQueue } from './message.ts';
 
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
-  byte.toString(16).padStart(2, '0'),
-);
 /** A message that was only looked at. */
 const NO_RECEIPT = 0;
 
@@ -23,16 +21,6 @@ function textOf(bytes: Uint8Array, from: number, end: number): string {
   const node = bytes as NodeBytes;
   if (node.utf8Slice !== undefined) return node.utf8Slice(from, end);
   return decoder.decode(bytes.subarray(from, end));
-}
-
-/** A UUID. */
-export function messageIdAt(bytes: Uint8Array, at: number): string {
-  let text = '';
-  for (let i = 0; i < entry.MESSAGE_ID_BYTES; i++) {
-    if (i === 4 || i === 6 || i === 8 || i === 10) text += '-';
-    text += HEX[bytes[at + i]!]!;
-  }
-  return text;
 }
 
 /** What the messages of one frame have in common. */
@@ -63,7 +51,7 @@ export class RemoteMessage extends Message {
   }
 
   get messageId(): string {
-    return messageIdAt(this.frame.bytes, this.#entryAt + entry.MESSAGE_ID_AT);
+    return messageIdText(this.frame.bytes, this.#entryAt + entry.MESSAGE_ID_AT);
   }
 
   get receiptHandle(): string {

@@ -9,6 +9,7 @@ import type {
   RetryBackoff,
 } from '../command/queue-definition.ts';
 
+export type { MoveTask, QueueCounts } from '../command/queue-facts.ts';
 export type { QueueAttributes, QueueDefinition, RedriveAllowPolicy, RedrivePolicy, RetryBackoff };
 
 /** An attribute of a message: a text is a `String`, a number a `Number`, bytes are a `Binary`; or
@@ -69,31 +70,12 @@ export interface ReceiveOptions extends RequestOptions {
   readonly attemptId?: string | undefined;
 }
 
-export interface QueueCounts {
-  readonly visible: number;
-  readonly inFlight: number;
-  readonly delayed: number;
-}
-
 export interface ListQueuesOptions {
   readonly prefix?: string | undefined;
   /** 1 .. 1000, by default 1000. */
   readonly max?: number | undefined;
   /** The name after which to go on. */
   readonly after?: string | undefined;
-}
-
-export interface MoveTask {
-  readonly taskId: string;
-  readonly source: string;
-  /** Undefined: each message goes back to the queue it came from. */
-  readonly destination: string | undefined;
-  readonly messagesPerSecondMax: number | undefined;
-  readonly status: 'RUNNING' | 'COMPLETED' | 'CANCELLING' | 'CANCELLED' | 'FAILED';
-  readonly moved: number;
-  readonly toMove: number;
-  readonly startedAtMs: number;
-  readonly failureReason: string | undefined;
 }
 
 /** Of a remote broker, its connection's; an embedded one is connected until it is closed. */

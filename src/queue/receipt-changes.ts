@@ -32,11 +32,8 @@ export class ReceiptChanges {
   /** Deletes the messages of `count` receipts that lie from `at` on. Those that are gone already
    *  succeed. Rule: SQS DeleteMessage. */
   delete(queueId: number, view: DataView, at: number, count: number, now: number): void {
-    const queue = this.#ledger.store.find(queueId);
-    if (queue === undefined || !queue.defined) {
-      this.results.fill(QUEUE_DOES_NOT_EXIST, 0, count);
-      return;
-    }
+    const queue = this.#definedQueue(queueId, count);
+    if (queue === undefined) return;
     let found = 0;
     for (let i = 0; i < count; i++) {
       const from = at + i * RECEIPT_BYTES;
@@ -51,6 +48,14 @@ export class ReceiptChanges {
       }
     }
     if (found > 0) this.#deleteFound(queue, found, now);
+  }
+
+  /** Undefined: there is no such queue, and that is the result of all `count` receipts. */
+  #definedQueue(queueId: number, count: number): Queue | undefined {
+    const queue = this.#ledger.store.find(queueId);
+    if (queue?.defined === true) return queue;
+    this.results.fill(QUEUE_DOES_NOT_EXIST, 0, count);
+    return undefined;
   }
 
   #isHeld(slot: number, delivery: number): boolean {
@@ -79,11 +84,8 @@ export class ReceiptChanges {
 
   /** Moves visibility deadlines; see command-codec.ts for what lies at `at`. */
   changeVisibility(queueId: number, view: DataView, at: number, count: number, now: number): void {
-    const queue = this.#ledger.store.find(queueId);
-    if (queue === undefined || !queue.defined) {
-      this.results.fill(QUEUE_DOES_NOT_EXIST, 0, count);
-      return;
-    }
+    const queue = this.#definedQueue(queueId, count);
+    if (queue === undefined) return;
     let found = 0;
     for (let i = 0; i < count; i++) {
       const from = at + i * VISIBILITY_ARGUMENT_BYTES;

@@ -3,7 +3,6 @@
  * rules of FIFO queues, retention, dead-letter queues or limits: those are tested elsewhere. */
 
 import { BrokerError, type ErrorCode } from '../../src/base/errors.ts';
-import { messageIdText } from '../../src/broker/message-ids.ts';
 import type {
   DeliveredMessage,
   MoveTask,
@@ -17,6 +16,7 @@ import { editedPolicy, type PolicyEdit } from '../../src/catalog/access-policy.t
 import { Definitions } from '../../src/catalog/definitions.ts';
 import { checkAttributes, checkName, mergeAttributes } from '../../src/catalog/queue-checks.ts';
 import type { OutgoingMessage } from '../../src/command/message-entry.ts';
+import { messageIdText } from '../../src/command/message-id.ts';
 import {
   defaultAttributes,
   type QueueAttributes,
