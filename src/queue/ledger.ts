@@ -63,6 +63,9 @@ export class Ledger {
 
   #deadLetter(queue: Queue, slot: number, now: number): void {
     const target = this.store.find(queue.settings.deadLetterQueueId)!;
+    // A receipt of the source finds nothing from here on, and a delete by it succeeds: that must
+    // not be undone.
+    this.syncNeeded = true;
     // Rule: SQS; on FIFO queues the dead-letter queue's retention starts anew.
     this.move(queue, slot, target, queue.queueId, target.fifo, now);
   }
