@@ -10,8 +10,9 @@ import type { SendOutcome } from './service.ts';
 /** Where a batch's outcomes go: one batch may be spread over several partitions. */
 export interface SendSink {
   readonly outcomes: SendOutcome[];
-  /** Called once per partition that was asked. */
-  onPart(error: BrokerError | undefined): void;
+  /** Called once per partition that was asked; with an error, nothing is known of what was to go
+   *  there. Its entries are at `places` of the batch; undefined: all of them. */
+  onPart(error: BrokerError | undefined, places: readonly number[] | undefined): void;
 }
 
 export class SendRequest implements PendingRequest {
@@ -39,7 +40,7 @@ export class SendRequest implements PendingRequest {
   onReply(buffer: Buffer, view: DataView, at: number): void {
     const error = buffer[at + codec.ERROR_AT]!;
     if (error !== NO_ERROR) {
-      this.#sink.onPart(refusal(error, this.#queueName));
+      this.#sink.onPart(refusal(error, this.#queueName), this.#places);
       return;
     }
     const uniform = view.getUint32(at + codec.FIRST_AT, true) === codec.UNIFORM;
@@ -55,7 +56,7 @@ export class SendRequest implements PendingRequest {
         from += codec.SEND_RESULT_BYTES;
       }
     }
-    this.#sink.onPart(undefined);
+    this.#sink.onPart(undefined, this.#places);
   }
 
   #outcome(buffer: Buffer, view: DataView, from: number, index: number): SendOutcome {
@@ -72,7 +73,7 @@ export class SendRequest implements PendingRequest {
   }
 
   onFailure(error: BrokerError): void {
-    this.#sink.onPart(error);
+    this.#sink.onPart(error, this.#places);
   }
 }
 

@@ -2,7 +2,7 @@
  * once, straight into the request ring. */
 
 import type { Clock } from '../base/clock.ts';
-import { BrokerError } from '../base/errors.ts';
+import { BrokerError, type ErrorCode } from '../base/errors.ts';
 import {
   BATCH_BYTES_MAX,
   BATCH_ENTRIES_MAX,
@@ -151,7 +151,7 @@ export class Sender {
       try {
         this.#write(handle, queue, part.messages, places, room, batch);
       } catch (error) {
-        batch.onPart(error as BrokerError);
+        batch.onPart(error as BrokerError, part.places);
       }
     }
   }
@@ -204,13 +204,15 @@ function checkId(what: string, id: string, bytesMax: number): void {
 }
 
 /** One call of send, over however many partitions its messages go to. Parts that fail fail their
- *  entries only, unless all of them do. */
+ *  entries only, each with the code of its own part, unless all of them fail for one reason. */
 class Batch implements SendSink {
   readonly outcomes: SendOutcome[];
   readonly #deferred: Deferred<SendOutcome[]> = deferred();
   #parts = 1;
   #failure: BrokerError | undefined;
-  #accepted = false;
+  /** Not all parts came to the same end. */
+  #mixed = false;
+  #ended = 0;
 
   constructor(count: number) {
     this.outcomes = new Array<SendOutcome>(count);
@@ -224,17 +226,20 @@ class Batch implements SendSink {
     this.#parts = parts;
   }
 
-  onPart(error: BrokerError | undefined): void {
-    if (error === undefined) this.#accepted = true;
-    else this.#failure = error;
-    if (--this.#parts > 0) return;
-    if (this.#failure !== undefined && !this.#accepted) this.#deferred.reject(this.#failure);
-    else this.#deferred.resolve(this.#failure === undefined ? this.outcomes : this.#filled());
+  onPart(error: BrokerError | undefined, places: readonly number[] | undefined): void {
+    this.#mixed ||= this.#ended > 0 && error?.code !== this.#failure?.code;
+    this.#failure = error;
+    if (error !== undefined) this.#fail(error.code, places);
+    if (++this.#ended < this.#parts) return;
+    if (error !== undefined && !this.#mixed) this.#deferred.reject(error);
+    else this.#deferred.resolve(this.outcomes);
   }
 
-  /** Entries whose partition failed have no outcome yet. */
-  #filled(): SendOutcome[] {
-    const failed = { error: this.#failure!.code, messageId: '', sequenceNumber: 0 };
-    return Array.from(this.outcomes, (outcome) => outcome ?? failed);
+  #fail(code: ErrorCode, places: readonly number[] | undefined): void {
+    const count = places?.length ?? this.outcomes.length;
+    for (let i = 0; i < count; i++) {
+      const place = places === undefined ? i : places[i]!;
+      this.outcomes[place] = { error: code, messageId: '', sequenceNumber: 0 };
+    }
   }
 }
