@@ -43,7 +43,7 @@ test('a receipt for a message that a power cut took deletes no message that come
   expect(tried).toBeGreaterThan(0);
 });
 
-test('a partition that starts anew goes on with sequences that it cannot have handed out', async () => {
+test('a new life of a partition has sequences that no earlier one had', async () => {
   const Broker = await builtBroker();
   using folder = temporaryFolder();
   const sequenceOfNext = async (): Promise<number> => {

@@ -2,6 +2,7 @@
  * the disks, and nothing of the partitions. Where a reply was lost, both outcomes are allowed. */
 
 import type { QueueSettings } from '../../src/command/queue-definition.ts';
+import { Violation } from './violation.ts';
 import type { Delivery, Receipt, Reply, Request, SentMessage } from './wire.ts';
 
 const DEDUPLICATION_WINDOW_MS = 300_000;
@@ -38,10 +39,6 @@ interface Message {
   drained: boolean;
   acceptedAtStep: number;
   repliedAt: number;
-}
-
-export class Violation extends Error {
-  override name = 'Violation';
 }
 
 export class Checker {
@@ -253,7 +250,7 @@ export class Checker {
     // A reply that was overtaken, of what the message was before it was moved.
     if (sequence < message.sequence && !cut) return;
     if (message.queueId !== queueId) this.#moved(message, delivery, queueId);
-    else if (message.count > 0 && sequence !== message.sequence) this.#movedBack(message, cut);
+    else if (message.count > 0 && sequence !== message.sequence) this.#movedBack(message);
     const unseen = this.#unseen.get(queueId) ?? 0;
     const { maxReceiveCount, deadLetterQueueId, fifo } = settings;
     this.#expect(
@@ -309,12 +306,9 @@ export class Checker {
   }
 
   /** Out of its queue, and into it again. */
-  #movedBack(message: Message, cut: boolean): void {
-    // A dead-letter move of a standard queue is on disk with the next commit.
-    this.#expect(
-      message.mayHaveMoved || cut,
-      `${message.id} has another sequence, and was not moved`,
-    );
+  #movedBack(message: Message): void {
+    const { id, mayHaveMoved } = message;
+    this.#expect(mayHaveMoved, `${id} has another sequence, and was not moved`);
     message.count = 0;
     message.heldUntil = 0;
   }

@@ -15,9 +15,9 @@ const { values } = parseArgs({
   },
 });
 
-function simulate(first: number, count: number): boolean {
+async function simulate(first: number, count: number): Promise<boolean> {
   const began = performance.now();
-  const failure = firstFailure(first, count);
+  const failure = await firstFailure(first, count);
   const seconds = (performance.now() - began) / 1000;
   if (failure === undefined) {
     const perMinute = Math.round((count / seconds) * 60);
@@ -33,5 +33,5 @@ function simulate(first: number, count: number): boolean {
 const seeds = Number(values.seeds);
 const sound = values.mutations
   ? runMutations(fileURLToPath(new URL('../../', import.meta.url)), seeds)
-  : simulate(Number(values.first), seeds);
+  : await simulate(Number(values.first), seeds);
 if (!sound) process.exitCode = 1;

@@ -1,11 +1,13 @@
-/* Runs simulations, seed after seed. */
+/* Runs simulations, seed after seed: partitions by themselves, and then with whole doors. */
 
+import { BrokerSimulation } from './broker-simulation.ts';
 import { Simulation } from './simulation.ts';
 
 /** What one seed found, or undefined. */
-export function failureOf(seed: number): unknown {
+async function failureOf(seed: number): Promise<unknown> {
   try {
     new Simulation(seed).run();
+    await new BrokerSimulation(seed).run();
     return undefined;
   } catch (error) {
     return error;
@@ -13,12 +15,12 @@ export function failureOf(seed: number): unknown {
 }
 
 /** The first seed that fails, with the line that replays it; undefined when all pass. */
-export function firstFailure(
+export async function firstFailure(
   first: number,
   count: number,
-): { seed: number; error: unknown; replay: string } | undefined {
+): Promise<{ seed: number; error: unknown; replay: string } | undefined> {
   for (let seed = first; seed < first + count; seed++) {
-    const error = failureOf(seed);
+    const error = await failureOf(seed);
     if (error === undefined) continue;
     return { seed, error, replay: `npm run simulate -- --first ${seed} --seeds 1` };
   }

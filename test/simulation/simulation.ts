@@ -5,7 +5,8 @@
 import { settingsOf } from '../support/partition-state.ts';
 import { type SeededRandom, seededRandom } from '../support/seeded-random.ts';
 import { checkInvariants } from '../support/state-invariants.ts';
-import { type Asked, Checker, Violation } from './checker.ts';
+import { type Asked, Checker } from './checker.ts';
+import { Violation } from './violation.ts';
 import { putRequest, type Receipt, type Request, type SentMessage, takeReply } from './wire.ts';
 import { type SimulatedPartition, World } from './world.ts';
 

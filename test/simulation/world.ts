@@ -8,8 +8,7 @@ import { Partition, RouterLink } from '../../src/partition/partition.ts';
 import { MessageStore } from '../../src/queue/message-store.ts';
 import { QueueState } from '../../src/queue/queue-state.ts';
 import { replayRecord } from '../../src/queue/replay.ts';
-import { allocateDoorbell, Doorbell } from '../../src/ring/doorbell.ts';
-import { DuplexClientEnd, DuplexServerEnd } from '../../src/ring/duplex.ts';
+import { DuplexClientEnd, type DuplexMemory, DuplexServerEnd } from '../../src/ring/duplex.ts';
 import { FaultyStorage, ProcessDied } from '../support/faulty-storage.ts';
 import { HeldSyncer } from '../support/held-syncer.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
@@ -30,7 +29,11 @@ export class SimulatedPartition {
   /** Undefined while it is down. */
   actor: Partition | undefined;
   state: QueueState | undefined;
+  /** By router. */
+  rings: DuplexMemory[] = [];
   ends: DuplexClientEnd[] = [];
+  /** What recovery found, when it was remarkable. */
+  remark: string | undefined;
   readonly #world: World;
 
   constructor(index: number, world: World) {
@@ -46,7 +49,7 @@ export class SimulatedPartition {
     const store = new MessageStore(SEGMENT_BYTES, 0, TABLE_ROWS);
     for (const settings of queues.values()) store.define(settings);
     try {
-      const { log } = openWal(
+      const { log, report } = openWal(
         {
           directory: `/partition-${this.index}`,
           segmentBytes: SEGMENT_BYTES,
@@ -63,20 +66,16 @@ export class SimulatedPartition {
       const state = new QueueState(store, log);
       state.recovered(this.#world.now);
       store.beginLife(this.#world.now);
-      const ends: DuplexClientEnd[] = [];
-      const links = Array.from({ length: clients }, (_, router) => {
-        const memory = emptyRings(this.index, router);
-        ends.push(new DuplexClientEnd(memory));
-        return new RouterLink(
-          router,
-          new DuplexServerEnd(memory),
-          new Doorbell(allocateDoorbell()),
-        );
+      const rings = Array.from({ length: clients }, (_, router) => emptyRings(this.index, router));
+      const links = rings.map((memory, router) => {
+        const ring = () => this.#world.onRing(router);
+        return new RouterLink(router, new DuplexServerEnd(memory), { ring });
       });
       const { index } = this;
+      const { placedOver: partitions } = this.#world;
       this.actor = new Partition({
         index,
-        partitions: 1,
+        partitions,
         log,
         state,
         board,
@@ -85,11 +84,24 @@ export class SimulatedPartition {
         pipelinedBytes: PIPELINED_BYTES,
       });
       this.state = state;
-      this.ends = ends;
+      this.rings = rings;
+      this.ends = rings.map((memory) => new DuplexClientEnd(memory));
+      this.remark = report.remark;
       return true;
     } catch (error) {
       if (!isDeath(error) && !isDiskError(error)) throw error;
       return false;
+    }
+  }
+
+  /** Whether it says that its log is damaged, when it is started. Else it runs. */
+  refusesToStart(): boolean {
+    try {
+      if (!this.start()) throw new Error('a disk without faults failed');
+      return false;
+    } catch (error) {
+      if (isDamage(error)) return true;
+      throw error;
     }
   }
 
@@ -119,6 +131,11 @@ function isDeath(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'CAPSTAN_LOG_WRITE_FAILED';
 }
 
+function isDamage(error: unknown): boolean {
+  const codes: unknown[] = ['CAPSTAN_LOG_CORRUPT', 'CAPSTAN_FORMAT_UNSUPPORTED'];
+  return error instanceof Error && 'code' in error && codes.includes(error.code);
+}
+
 /** While it recovers, the disk's own errors come through. */
 function isDiskError(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EIO';
@@ -130,6 +147,10 @@ export class World {
   readonly clients: number;
   readonly board = new Board(allocateBoard(4, BOARD_ROWS));
   readonly queues = new Map<number, QueueSettings>();
+  /** The partitions that groups are placed over. 1: a client goes to any with any group. */
+  placedOver = 1;
+  /** A partition rings router `router`. */
+  onRing: (router: number) => void = () => undefined;
   readonly partitions: SimulatedPartition[];
 
   constructor(random: SeededRandom, partitions: number, clients: number) {
