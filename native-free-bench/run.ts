@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import type { BenchOptions, Scenario } from './harness/bench.ts';
 import { describeMachine, machineLine } from './harness/machine.ts';
 import { writeProfiles } from './harness/profile.ts';
+import { publish } from './harness/publish.ts';
 import { exitCodeOf, type Report, writeReport } from './harness/report.ts';
 import { runSuite } from './harness/suite.ts';
 import { formatFigure, tableOfRows, textTable } from './harness/table.ts';
@@ -16,13 +17,16 @@ import { SCENARIOS } from './scenarios/scenarios.ts';
 import { targetsTable } from './scenarios/targets.ts';
 
 const BUILD_DIRECTORY = fileURLToPath(new URL('../..', import.meta.url));
+const PUBLISHED = 'published';
 const HELP = `npm run bench -- [options]
   --quick           the few values that say most, once each: within five minutes
   --only NAME       this scenario; may be given several times
+  --also NAME       this one, too, though it would be left out
   --peers           other queue servers beside Capstan, as far as they are installed
   --list            names the scenarios
   --repeats N       measures each figure N times and tells the median
   --seconds N       measures for so long each time
+  --publish         keeps the results beside the benchmark, and puts them into the README
   --out DIR         where results.json, results.md and plots/ go
   --scratch DIR     where data goes: on the disk that is to be measured
   --profile         takes CPU profiles of the server and tells where the time of a message
@@ -32,25 +36,32 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [] },
+    also: { type: 'string', multiple: true, default: [] },
     peers: { type: 'boolean', default: false },
+    publish: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
     repeats: { type: 'string' },
     seconds: { type: 'string' },
-    out: { type: 'string', default: `${BUILD_DIRECTORY}results` },
+    out: { type: 'string' },
     scratch: { type: 'string', default: `${BUILD_DIRECTORY}data` },
     profile: { type: 'boolean', default: false },
   },
 });
 
 function chosen(): readonly Scenario[] {
-  const { only, quick, peers } = values;
-  const unknown = only.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+  const { only, also, quick, peers } = values;
+  const unknown = [...only, ...also].filter(
+    (name) => !SCENARIOS.some((scenario) => scenario.name === name),
+  );
   if (unknown.length > 0) throw new Error(`No such scenario: ${unknown.join(', ')}`);
-  if (only.length > 0) return SCENARIOS.filter(({ name }) => only.includes(name));
+  if (only.length > 0) return SCENARIOS.filter(({ name }) => [...only, ...also].includes(name));
   return SCENARIOS.filter(
-    ({ when }) =>
-      when === undefined || (when === 'not quick' && !quick) || (when === 'peers' && peers),
+    ({ name, when }) =>
+      also.includes(name) ||
+      when === undefined ||
+      (when === 'not quick' && !quick) ||
+      (when === 'peers' && peers),
   );
 }
 
@@ -76,7 +87,10 @@ function optionsOf(scratch: string, profileDirectory: string | undefined): Bench
 }
 
 async function main(): Promise<void> {
-  const { out, profile } = values;
+  const { profile } = values;
+  const out = values.publish
+    ? join(BUILD_DIRECTORY, '..', PUBLISHED)
+    : (values.out ?? join(BUILD_DIRECTORY, 'results'));
   const machine = describeMachine(values.scratch);
   const scratch = mkdtempSync(join(values.scratch, 'run-'));
   chmodSync(scratch, 0o711); // A peer may run as another user.
@@ -95,7 +109,12 @@ async function main(): Promise<void> {
   const report: Report = { machine, command, ...found };
   const targets = targetsTable(report.rows, values.only.length === 0);
   const all = [targets, ...tables, tableOfRows(report.rows)].filter((t) => t.lines.length > 0);
-  writeReport(out, report, all, [...overviewCharts(report.rows), ...charts]);
+  const allCharts = [...overviewCharts(report.rows), ...charts];
+  writeReport(out, report, all, allCharts);
+  if (values.publish && report.failures.length === 0) {
+    const folder = `native-free-bench/${PUBLISHED}`;
+    publish(join(BUILD_DIRECTORY, '../..'), folder, report, [targets, ...tables], allCharts);
+  }
   for (const table of all) console.log(`\n${textTable(table)}`);
   if (profileDirectory !== undefined) {
     const profiles = writeProfiles(join(out, 'profile.md'), profileDirectory, profiled);

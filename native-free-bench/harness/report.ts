@@ -1,6 +1,6 @@
 /* Everything a benchmark found, written where people and machines look for it. */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Chart } from '../charts/chart.ts';
 import { drawChart } from '../charts/draw.ts';
@@ -40,6 +40,7 @@ export function writeReport(
   charts: readonly Chart[],
 ): void {
   const plots = join(directory, 'plots');
+  rmSync(plots, { recursive: true, force: true }); // Those of another run are not of this one.
   mkdirSync(plots, { recursive: true });
   writeFileSync(join(directory, 'results.json'), `${JSON.stringify(report, undefined, 1)}\n`);
   writeFileSync(join(directory, 'results.md'), markdown(report, tables));
