@@ -32,6 +32,8 @@ export interface Action<
   readonly output: Output;
   /** Writes the result as JSON; by default json-codec.ts does. */
   readonly writeJson?: (result: ValueOf<Output>) => string;
+  /** What the result is where text can only have the characters of XML. */
+  readonly forXml?: (result: ValueOf<Output>) => ValueOf<Output>;
   /** A result that needs no waiting may come without a promise. */
   run(
     context: SqsContext,

@@ -13,7 +13,7 @@ import { action, requireQueue, type SqsContext } from './action.ts';
 import { receiveResultJson } from './json-messages.ts';
 import { digestHex, md5Hex } from './md5.ts';
 import { type AttributeFilter, attributeFilter, selectAttributes } from './message-attributes.ts';
-import { checkId } from './message-checks.ts';
+import { checkId, isPlainText, plainText } from './message-checks.ts';
 import { sequenceText } from './send-actions.ts';
 import type { ValueOf } from './shape.ts';
 import * as shapes from './shapes.ts';
@@ -108,6 +108,7 @@ export const receiveMessage = action({
   input: shapes.RECEIVE_MESSAGE,
   output: shapes.RECEIVE_MESSAGE_RESULT,
   writeJson: receiveResultJson,
+  forXml: ({ Messages }) => (Messages === undefined ? {} : { Messages: Messages.map(inXml) }),
   async run(context, input, caller) {
     const queue = requireQueue(context, input.QueueUrl);
     const max = input.MaxNumberOfMessages ?? 1;
@@ -186,6 +187,14 @@ function received(
 function bodyMd5({ md5, body }: DeliveredMessage, text: string): string {
   if (md5 !== undefined) return digestHex(md5);
   return md5Hex(isUtf8(body) ? body : Buffer.from(text, 'utf8'));
+}
+
+/** Another door takes characters that XML has no way to write, not even as references: they come
+ *  as U+FFFD, and the digest is that of the body which the client sees. */
+function inXml(message: shapes.ReceivedMessage): shapes.ReceivedMessage {
+  if (isPlainText(message.Body)) return message;
+  const Body = plainText(message.Body);
+  return { ...message, Body, MD5OfBody: md5Hex(Buffer.from(Body, 'utf8')) };
 }
 
 function systemAttributes(

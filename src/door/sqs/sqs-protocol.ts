@@ -97,7 +97,10 @@ const XML_WIRE: Wire = {
     }
     return { action, input: readQuery(action.input, form, queueUrlOf(request)) };
   },
-  answer: ({ name, output }, value, requestId) => xmlAnswer(name, output, value, requestId),
+  answer({ name, output, forXml }, value, requestId) {
+    const result = forXml === undefined ? value : forXml(value as never);
+    return xmlAnswer(name, output, result, requestId);
+  },
   error: xmlError,
 };
 

@@ -126,6 +126,23 @@ test('a body that is no text is answered as one that is, with the digest of that
   expect(message.MD5OfBody).toBe(createHash('md5').update('a\ufffdb').digest('hex'));
 });
 
+test('characters that XML does not have are marked, and digested as marks', async () => {
+  const queue = sqs.service.findQueue('orders')!;
+  const body = 'a\u0000b\u001fc\ufffe';
+  await sqs.service.send(queue, [{ body }]);
+  const { body: answer } = await sqs.query('ReceiveMessage', { QueueUrl, VisibilityTimeout: '0' });
+  const message = answer.ReceiveMessageResponse.ReceiveMessageResult.Message;
+  const marked = 'a\ufffdb\ufffdc\ufffd';
+  expect(message.Body).toBe(marked);
+  expect(message.MD5OfBody).toBe(createHash('md5').update(marked).digest('hex'));
+  // JSON has a way to write them.
+  const { Messages } = (await sqs.json('ReceiveMessage', { QueueUrl })).body;
+  expect(Messages[0]).toMatchObject({
+    Body: body,
+    MD5OfBody: createHash('md5').update(body).digest('hex'),
+  });
+});
+
 test('a queue is named by the path as well, and the query string is read too', async () => {
   const path = '/000000000000/orders';
   expect((await sqs.query('SendMessage', { MessageBody: 'x' }, path)).status).toBe(200);
