@@ -216,6 +216,33 @@ test('a quiet tenant of a standard queue does not wait behind a noisy one', asyn
   expect(first).toContain('quiet');
 });
 
+test('what comes back waits longer each time, and dies with a reason, beyond SQS', async () => {
+  const dead = await newQueue();
+  const url = await newQueue({
+    VisibilityTimeout: '0',
+    CapstanRetryBackoff: JSON.stringify({ baseSeconds: 0.4, factor: 3, maxSeconds: 10 }),
+    RedrivePolicy: JSON.stringify({ deadLetterTargetArn: await arnOf(dead), maxReceiveCount: 3 }),
+  });
+  await send(url, 'x');
+  const waits: number[] = [];
+  for (let count = 1; count <= 3; count++) {
+    const began = performance.now();
+    expect(bodies(await receive(url, { WaitTimeSeconds: 20 }))).toEqual(['x']);
+    waits.push(performance.now() - began);
+  }
+  expect(waits[1]).toBeGreaterThan(350);
+  expect(waits[2]).toBeGreaterThan(1100);
+  const name = 'CapstanDeadLetterReason' as aws.MessageSystemAttributeName;
+  const [letter] = await receive(dead, {
+    WaitTimeSeconds: 20,
+    MessageSystemAttributeNames: ['DeadLetterQueueSourceArn', name],
+  });
+  expect(letter!.Attributes).toEqual({
+    DeadLetterQueueSourceArn: await arnOf(url),
+    [name]: 'MaxReceiveCountExceeded',
+  });
+});
+
 test('any region, account and host of a queue URL means this server', async () => {
   const url = await newQueue();
   const name = url.split('/').at(-1)!;
