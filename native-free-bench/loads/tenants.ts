@@ -1,5 +1,5 @@
-/* A noisy tenant that keeps a backlog in a standard queue, and quiet tenants that send a message now
- * and then: how long those wait for consumers that can take only so many messages a second. */
+/* A noisy tenant that keeps a backlog in a standard queue, and quiet tenants that send a message
+ * now and then: how long those wait for consumers that take only so many messages a second. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type Queue } from 'capstan/client';

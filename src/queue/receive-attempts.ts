@@ -3,8 +3,6 @@
  * ReceiveRequestAttemptId. */
 
 import { DEDUPLICATION_WINDOW_MS } from '../base/limits.ts';
-import type { MessageStore } from './message-store.ts';
-import type { Queue } from './queue.ts';
 
 /** One message that an attempt was given. */
 export interface AttemptedMessage {
@@ -64,18 +62,4 @@ export class ReceiveAttempts {
 
 function hasEnded({ receivedAt }: Attempt, now: number): boolean {
   return receivedAt + DEDUPLICATION_WINDOW_MS <= now;
-}
-
-/** True while all of the messages are in flight by that attempt. */
-export function areHeld(
-  store: MessageStore,
-  queue: Queue,
-  messages: readonly AttemptedMessage[],
-): boolean {
-  return messages.every(
-    ({ slot, sequence, delivery }) =>
-      store.lookUp(slot, sequence >>> 0) === queue &&
-      store.isInFlight(slot) &&
-      store.table.delivery(slot) === delivery,
-  );
 }

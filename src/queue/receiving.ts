@@ -7,9 +7,10 @@ import * as record from './event-record.ts';
 import { beginRecord } from './event-record.ts';
 import { GROUP_WORDS, HEAD } from './group-table.ts';
 import type { Ledger } from './ledger.ts';
+import type { MessageStore } from './message-store.ts';
 import { READY } from './message-table.ts';
 import type { Queue } from './queue.ts';
-import { type AttemptedMessage, areHeld } from './receive-attempts.ts';
+import type { AttemptedMessage } from './receive-attempts.ts';
 
 const QUEUE_DOES_NOT_EXIST = ERRORS.CAPSTAN_QUEUE_DOES_NOT_EXIST.number;
 const OVER_LIMIT = ERRORS.CAPSTAN_OVER_LIMIT.number;
@@ -169,4 +170,18 @@ export class Receiving {
     this.#ledger.syncNeeded = true;
     return count;
   }
+}
+
+/** True while all of the messages are in flight by that attempt. */
+export function areHeld(
+  store: MessageStore,
+  queue: Queue,
+  messages: readonly AttemptedMessage[],
+): boolean {
+  return messages.every(
+    ({ slot, sequence, delivery }) =>
+      store.lookUp(slot, sequence >>> 0) === queue &&
+      store.isInFlight(slot) &&
+      store.table.delivery(slot) === delivery,
+  );
 }

@@ -6,7 +6,8 @@ import { beginRecord, type Journal } from './event-record.ts';
 import type { MessageStore } from './message-store.ts';
 import { READY } from './message-table.ts';
 import type { QueueState } from './queue-state.ts';
-import { type AttemptedMessage, areHeld } from './receive-attempts.ts';
+import type { AttemptedMessage } from './receive-attempts.ts';
+import { areHeld } from './receiving.ts';
 
 /** Where an entry's bytes are read from: a `Log`. */
 export interface EntryReader {
