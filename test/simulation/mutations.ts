@@ -67,6 +67,36 @@ const MUTATIONS: readonly Mutation[] = [
     from: 'this.table.receiveCount(slot) < maxReceiveCount',
     to: 'this.table.receiveCount(slot) < maxReceiveCount - 1',
   },
+  {
+    name: 'a dead-letter move waits for no sync',
+    file: 'queue/ledger.js',
+    from: 'this.syncNeeded = true;',
+    to: '',
+  },
+  {
+    name: 'a frame is sound whatever its checksum says',
+    file: 'log/wal/record.js',
+    from: 'return view.getUint32(at, true) === crc32(',
+    to: 'return true || crc32(',
+  },
+  {
+    name: 'a door started anew takes the replies of the one before',
+    file: 'broker/partition-handle.js',
+    from: 'correlation >>> LIFE_SHIFT !== this.#life',
+    to: 'false',
+  },
+  {
+    name: 'messages are kept beyond their retention',
+    file: 'queue/message-store.js',
+    from: 'queue.settings.retentionMs <= now',
+    to: 'queue.settings.retentionMs <= 0',
+  },
+  {
+    name: 'a deleted queue keeps its messages',
+    file: 'partition/command-handlers.js',
+    from: 'state.drop(',
+    to: 'void (',
+  },
 ];
 
 /** Runs up to `seeds` seeds against each mutation. `built` is where the compiled code is. True when

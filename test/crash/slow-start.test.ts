@@ -1,0 +1,16 @@
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect, it } from 'vitest';
+import { ROOT } from '../support/built.ts';
+import { TestServer } from '../support/server.ts';
+
+it('a thread that is slow to begin is not taken for one that hangs', async () => {
+  const preload = pathToFileURL(path.join(ROOT, 'test/torture/slow-start.mjs')).href;
+  await using server = await TestServer.start({
+    args: ['--partitions', '1', '--doors', '1'],
+    nodeArgs: ['--import', preload],
+  });
+  const answer = await fetch(`${server.url}/healthz`);
+  expect(await answer.json()).toMatchObject({ partitions: [{ restarts: 0 }] });
+  expect(server.log).not.toContain('no heartbeat');
+});

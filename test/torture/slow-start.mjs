@@ -1,0 +1,16 @@
+/* Preloaded into an unmodified server (`node --import`): its partitions' threads take longer to
+ * begin than a thread that runs may be silent. */
+
+import { isMainThread, workerData } from 'node:worker_threads';
+import { Broker } from '../../dist/broker/broker.js';
+
+const HEARTBEAT_TIMEOUT_MS = 2500;
+const SLOW_START_MS = 4000;
+
+if (isMainThread) {
+  const prepare = Broker.prepare.bind(Broker);
+  Broker.prepare = (options) =>
+    prepare.call(Broker, { ...options, heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS });
+} else if (workerData?.partition !== undefined) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SLOW_START_MS);
+}
