@@ -37,7 +37,10 @@
  * ref to a message that is not there says nothing either: its SEND went with a released region.
  *
  * What time does by itself is not logged: a message whose deadline passes is made visible by the
- * deadline, before a restart and after it. */
+ * deadline, before a restart and after it. What becomes of it then, whether it goes to the
+ * dead-letter queue and how long its backoff holds it, is judged by the queue's settings of that
+ * moment, as SQS judges by the policy in force; of deadlines that passed while the partition was
+ * down, by those it is started with. */
 
 export const SEND = 1;
 export const RECEIVE = 2;

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll } from 'vitest';
 import { ROOT } from './built.ts';
+import { reap } from './reaper.ts';
 
 let compiled: string | undefined;
 afterAll(() => {
@@ -46,6 +47,7 @@ export function startProgram(name: string, options: object): Program {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   running.add(child);
+  reap(child);
   const ended = new Promise<NodeJS.Signals | number>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => {

@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ROOT } from './built.ts';
+import { reap } from './reaper.ts';
 
 const ENTRY = path.join(ROOT, 'dist/main.js');
 /** Only a server that will never be ready takes so long. */
@@ -109,6 +110,7 @@ export class TestServer implements AsyncDisposable {
     });
     this.#child = child;
     running.add(child);
+    reap(child);
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
     });
