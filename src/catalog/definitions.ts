@@ -31,6 +31,8 @@ export class Definitions {
   /** By their JSON. Most queues of a server are alike: they have one set of attributes between them,
    *  here and in the clones that other threads get of all. */
   readonly #attributes = new Map<string, QueueAttributes>();
+  /** The one that was found last. */
+  #latest: QueueAttributes | undefined;
   readonly #byName = new Map<string, QueueDefinition>();
   readonly #byId = new Map<number, QueueDefinition>();
   /** Every name is in exactly one of these two. New ones are sorted in when a list is asked for, so
@@ -84,17 +86,22 @@ export class Definitions {
   }
 
   #slim(definition: QueueDefinition): QueueDefinition {
-    const { attributes, tags } = definition;
-    const text = JSON.stringify(attributes);
-    const shared = this.#attributes.get(text);
-    if (shared === undefined && this.#attributes.size < SHARED_ATTRIBUTES_MAX) {
-      this.#attributes.set(text, attributes);
-    }
+    const { tags } = definition;
     return {
       ...definition,
-      attributes: shared ?? attributes,
+      attributes: this.#shared(definition.attributes),
       tags: Object.keys(tags).length === 0 ? NO_TAGS : tags,
     };
+  }
+
+  #shared(attributes: QueueAttributes): QueueAttributes {
+    // Those that were shared on another thread still are.
+    if (attributes === this.#latest) return attributes;
+    const text = JSON.stringify(attributes);
+    const shared = this.#attributes.get(text) ?? attributes;
+    if (this.#attributes.size < SHARED_ATTRIBUTES_MAX) this.#attributes.set(text, shared);
+    this.#latest = shared;
+    return shared;
   }
 
   #remove({ name, queueId }: QueueDefinition): void {
