@@ -28,8 +28,8 @@ const SHARED_ATTRIBUTES_MAX = 1024;
 const NO_TAGS: QueueDefinition['tags'] = Object.freeze({});
 
 export class Definitions {
-  /** By their JSON. Most queues of a server are alike: they have one set of attributes between them,
-   *  here and in the clones that other threads get of all. */
+  /** By their JSON. Most queues of a server are alike: they have one set of attributes between
+   *  them, here and in the clones that other threads get of all. */
   readonly #attributes = new Map<string, QueueAttributes>();
   /** The one that was found last. */
   #latest: QueueAttributes | undefined;
