@@ -1,5 +1,5 @@
-/* Puts the figures of a run into the README, between its marks: what stands there is always as a run
- * wrote it. */
+/* Puts the figures of a run into the README, between its marks: what stands there is always as a
+ * run wrote it. */
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

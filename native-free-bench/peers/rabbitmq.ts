@@ -16,7 +16,9 @@ export const rabbitmq: Peer = {
   durability: 'fsync (quorum queue, confirms)',
   note: 'its acknowledgements are not answered',
   bestBatch: 100,
-  missing: () => missingProgram('rabbitmq-server', 'rabbitmq-server', [SCRIPTS]),
+  missing: () =>
+    missingProgram('rabbitmq-server', 'rabbitmq-server', [SCRIPTS]) ??
+    missingProgram('epmd', 'erlang-base'),
   start: async (directory) => {
     const [port, mapperPort, nodePort] = [await freePort(), await freePort(), await freePort()];
     const logFile = join(directory, 'server.log');
