@@ -122,7 +122,7 @@ async function main(): Promise<void> {
   }
   const took = performance.now() / 1000;
   console.log(`\nWritten to ${out}, after ${took.toFixed(0)} s`);
-  process.exitCode = exitCodeOf(report);
+  process.exit(exitCodeOf(report)); // Whatever a hung server or load has left behind ends, too.
 }
 
 // Servers and loads end with this process, on its way out: also when it is interrupted.

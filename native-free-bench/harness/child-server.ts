@@ -75,7 +75,9 @@ export class ChildServer {
     timeout.abort();
   }
 
+  /** Ends what is of no use, and says why. */
   #failure(what: string): Error {
+    this.killNow();
     const { command, logFile } = this.#command;
     return new Error(
       `${command} ${what}:\n${readFileSync(logFile, 'utf8').slice(-LOG_TAIL_CHARS)}`,

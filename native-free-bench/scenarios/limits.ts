@@ -13,7 +13,7 @@ export const scenario: Scenario = {
   summary: 'Physical limits: write and fdatasync into preallocated space, by size of commit.',
   run: async (bench) => {
     mkdirSync(bench.scratch, { recursive: true });
-    for (const kib of [4, 16, 64, 256, 1024]) {
+    for (const kib of bench.values([4, 16, 64, 256, 1024], [4, 64, 1024])) {
       const parameters = { kib, file: 'preallocated, zeroed' };
       const plan = { durability: 'fdatasync', parameters } as const;
       await bench.measureAll(
