@@ -3,6 +3,8 @@
 export interface Axis {
   readonly label: string;
   readonly scale: 'linear' | 'log';
+  /** Told in KiB and MiB. */
+  readonly ofBytes?: boolean | undefined;
 }
 
 export interface Series {

@@ -72,6 +72,7 @@ function drawLines(chart: LineChart): string {
     points.map(([, value]) => value),
     false,
   );
+  const thousand = chart.x.ofBytes === true ? 1024 : 1000;
   const right = WIDTH - RIGHT;
   const bottom = HEIGHT - BOTTOM;
   const atX = (value: number): number => LEFT + x.at(value) * (right - LEFT);
@@ -83,7 +84,7 @@ function drawLines(chart: LineChart): string {
   }
   for (const tick of x.ticks) {
     parts.push(rule(atX(tick), bottom, atX(tick), bottom + 5, 'axis'));
-    parts.push(label(atX(tick), bottom + 20, shortNumber(tick), { anchor: 'middle' }));
+    parts.push(label(atX(tick), bottom + 20, shortNumber(tick, thousand), { anchor: 'middle' }));
   }
   parts.push(rule(LEFT, bottom, right, bottom, 'axis'));
   parts.push(label((LEFT + right) / 2, HEIGHT - 14, chart.x.label, { anchor: 'middle' }));

@@ -56,15 +56,12 @@ export function page(title: string, height: number, parts: readonly string[]): s
   ].join('\n');
 }
 
-const SUFFIXES = [
-  [1e9, 'G'],
-  [1e6, 'M'],
-  [1e3, 'K'],
-] as const;
+const SUFFIXES = ['G', 'M', 'K'] as const;
 
 /** A number as an axis tells it: `250K`, `1.5M`, `0.3`. */
-export function shortNumber(value: number): string {
-  for (const [size, suffix] of SUFFIXES) {
+export function shortNumber(value: number, thousand: 1000 | 1024 = 1000): string {
+  for (const [i, suffix] of SUFFIXES.entries()) {
+    const size = thousand ** (SUFFIXES.length - i);
     if (Math.abs(value) >= size) return `${Number((value / size).toPrecision(3))}${suffix}`;
   }
   return String(Number(value.toPrecision(3)));

@@ -46,7 +46,7 @@ export const scenario: Scenario = {
       kind: 'lines',
       name: 'body-sizes',
       title: 'WebSocket full cycles by size of the body',
-      x: { label: 'bytes per body', scale: 'log' },
+      x: { label: 'bytes per body', scale: 'log', ofBytes: true },
       y: { label: 'MB of bodies per second', scale: 'linear' },
       series: seriesOver(
         rows.filter(({ parameters }) => parameters['figure'] === 'bytes'),
