@@ -52,6 +52,8 @@ export class Checker {
   /** Of visibility changes under way: sequences whose receipts were known to be of an earlier
    *  delivery than the latest. */
   readonly #stale = new WeakMap<Asked, ReadonlySet<number>>();
+  /** Visibility changes under way. */
+  readonly #changing = new Set<Asked>();
   draining = false;
 
   constructor(queues: ReadonlyMap<number, QueueSettings>) {
@@ -69,6 +71,7 @@ export class Checker {
     } else if (request.op === 'delete') {
       for (const message of this.#named(request, partition)) message.mayBeGone = true;
     } else if (request.op === 'change') {
+      this.#changing.add(asked);
       this.#stale.set(asked, this.#staleSequences(request.receipts, partition));
       for (const message of this.#named(request, partition)) {
         message.heldUntil = Math.min(message.heldUntil, now + request.timeoutMs);
@@ -150,6 +153,7 @@ export class Checker {
   replied(asked: Asked, reply: Reply, step: number, now: number): void {
     const { request } = asked;
     this.#sweeping.delete(asked);
+    this.#changing.delete(asked);
     if (request.op === 'send') this.#sent(request.messages, reply, step, now);
     else if (request.op === 'receive') this.#received(asked, reply, now);
     else if (request.op === 'delete') this.#deleted(asked, reply, step);
@@ -352,8 +356,19 @@ export class Checker {
       const alone =
         request.receipts.filter((each) => each.sequence === receipt.sequence).length === 1;
       this.#expect(!stale || !alone, `${message.id}: an old receipt changed a later delivery`);
-      if (receipt.delivery === message.count) message.heldUntil = asked.now + request.timeoutMs;
+      // Another one may have come after this one already.
+      if (receipt.delivery !== message.count || this.#isChanging(receipt, asked.partition)) return;
+      message.heldUntil = asked.now + request.timeoutMs;
     });
+  }
+
+  #isChanging({ sequence }: Receipt, partition: number): boolean {
+    return [...this.#changing].some(
+      ({ request, partition: of }) =>
+        of === partition &&
+        request.op === 'change' &&
+        request.receipts.some((each) => each.sequence === sequence),
+    );
   }
 
   /** Replies of these will not come. */
@@ -361,6 +376,7 @@ export class Checker {
     for (const each of asked) {
       const { request, partition } = each;
       this.#sweeping.delete(each);
+      this.#changing.delete(each);
       if (request.op === 'change') {
         for (const message of this.#named(request, partition)) message.heldUntil = 0;
       }

@@ -91,12 +91,6 @@ const MUTATIONS: readonly Mutation[] = [
     from: 'queue.settings.retentionMs <= now',
     to: 'queue.settings.retentionMs <= 0',
   },
-  {
-    name: 'a deleted queue keeps its messages',
-    file: 'partition/command-handlers.js',
-    from: 'state.drop(',
-    to: 'void (',
-  },
 ];
 
 /** Runs up to `seeds` seeds against each mutation. `built` is where the compiled code is. True when
