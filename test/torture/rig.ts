@@ -139,7 +139,11 @@ export class Rig implements AsyncDisposable {
     while (performance.now() < until) {
       const health = await this.#health();
       if (health === 'ok') return;
-      if (health === 'failed') await this.server.restart();
+      if (health === 'failed') {
+        // What a fault has left over must not meet the next start.
+        this.#disk?.repair();
+        await this.server.restart();
+      }
       await sleep(20);
     }
     throw new Error(`not healthy after ${HEALTH_PATIENCE_MS} ms:\n${this.server.log}`);

@@ -51,10 +51,26 @@ export interface DataFolder extends FolderMetadata {
 }
 
 /** Opens the data folder at `path` for this process alone, and makes it if it is not there.
- *  Throws CAPSTAN_DATA_FOLDER_LOCKED, CAPSTAN_FORMAT_UNSUPPORTED, CAPSTAN_LOG_CORRUPT, and the
- *  system's errors. */
+ *  Throws CAPSTAN_DATA_FOLDER_LOCKED, CAPSTAN_FORMAT_UNSUPPORTED, CAPSTAN_LOG_CORRUPT, and where the
+ *  disk fails CAPSTAN_DISK_FULL or CAPSTAN_LOG_WRITE_FAILED. */
 export function openDataFolder(path: string, options: DataFolderOptions): DataFolder {
   const folder = resolve(path);
+  try {
+    return openFolder(folder, options);
+  } catch (error) {
+    throw asDiskError(folder, error);
+  }
+}
+
+/** What a failing disk says, as an operating error: it is no defect of this program. */
+function asDiskError(folder: string, error: unknown): unknown {
+  if (!(error instanceof Error && 'syscall' in error)) return error;
+  const code = isDiskFull(error) ? 'CAPSTAN_DISK_FULL' : 'CAPSTAN_LOG_WRITE_FAILED';
+  const detail = `The data folder ${folder} cannot be used: ${error.message}.`;
+  return new BrokerError(code, detail, { cause: error });
+}
+
+function openFolder(folder: string, options: DataFolderOptions): DataFolder {
   NODE_STORAGE.makeDirectory(folder);
   const lock = lockThoughFull(folder);
   try {

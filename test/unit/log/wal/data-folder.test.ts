@@ -68,6 +68,14 @@ describe('a data folder', () => {
     deep.close();
   });
 
+  it('that the system does not let be is no defect, and says what is wrong', () => {
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    expect(() => openDataFolder(join(file, 'data'), { partitions: 1 })).toThrow(
+      rejection('CAPSTAN_LOG_WRITE_FAILED', /cannot be used: ENOTDIR/),
+    );
+  });
+
   it('of a later format is refused', () => {
     open().close();
     const path = join(folder, 'capstan.json');
