@@ -14,6 +14,8 @@ export interface EmbeddedOptions {
 
 /** Small segments, so that they are begun and given up all the time. */
 const SEGMENT_BYTES = 2 * 1024 * 1024;
+/** Nothing hangs in these programs but on a machine that has something else to do. */
+const HEARTBEAT_TIMEOUT_MS = 60_000;
 
 export async function openEmbedded(data: string, partitions = 2): Promise<Broker> {
   const BuiltBroker = await builtBroker();
@@ -22,6 +24,7 @@ export async function openEmbedded(data: string, partitions = 2): Promise<Broker
     partitions,
     segmentBytes: SEGMENT_BYTES,
     memoryBytes: partitions * SEGMENT_BYTES,
+    heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
     logger: SILENT_LOGGER,
   });
 }
