@@ -51,8 +51,8 @@ export interface DataFolder extends FolderMetadata {
 }
 
 /** Opens the data folder at `path` for this process alone, and makes it if it is not there.
- *  Throws CAPSTAN_DATA_FOLDER_LOCKED, CAPSTAN_FORMAT_UNSUPPORTED, CAPSTAN_LOG_CORRUPT, and where the
- *  disk fails CAPSTAN_DISK_FULL or CAPSTAN_LOG_WRITE_FAILED. */
+ *  Throws CAPSTAN_DATA_FOLDER_LOCKED, CAPSTAN_FORMAT_UNSUPPORTED, CAPSTAN_LOG_CORRUPT, and where
+ *  the disk fails CAPSTAN_DISK_FULL or CAPSTAN_LOG_WRITE_FAILED. */
 export function openDataFolder(path: string, options: DataFolderOptions): DataFolder {
   const folder = resolve(path);
   try {
