@@ -15,9 +15,14 @@ const { values } = parseArgs({
   },
 });
 
+/** A long run shows that it goes on. */
+const PASSED_SHOWN = 1000;
+
 async function simulate(first: number, count: number): Promise<boolean> {
   const began = performance.now();
-  const failure = await firstFailure(first, count);
+  const failure = await firstFailure(first, count, (passed) => {
+    if (passed % PASSED_SHOWN === 0) console.log(`${passed} seeds so far`);
+  });
   const seconds = (performance.now() - began) / 1000;
   if (failure === undefined) {
     const perMinute = Math.round((count / seconds) * 60);

@@ -18,10 +18,14 @@ async function failureOf(seed: number): Promise<unknown> {
 export async function firstFailure(
   first: number,
   count: number,
+  onPassed: (passed: number) => void = () => undefined,
 ): Promise<{ seed: number; error: unknown; replay: string } | undefined> {
   for (let seed = first; seed < first + count; seed++) {
     const error = await failureOf(seed);
-    if (error === undefined) continue;
+    if (error === undefined) {
+      onPassed(seed - first + 1);
+      continue;
+    }
     return { seed, error, replay: `npm run simulate -- --first ${seed} --seeds 1` };
   }
   return undefined;
