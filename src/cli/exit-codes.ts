@@ -34,12 +34,34 @@ export function exitCodeOf(code: ErrorCode, retryable: boolean): number {
 
 /** An operating error as the command line ends with it; anything else is left as it is. */
 export function asCliError(error: unknown): unknown {
+  if (isRefusedPath(error)) {
+    const text = `${error.message}. Name another folder, or give this user the right to that one.`;
+    return new CliError(text, EXIT_FAILED, { cause: error });
+  }
   if (!(error instanceof BrokerError)) return error;
   const { code, detail, message, retryable } = error;
   const exitCode = exitCodeOf(code, retryable);
   // What is wrong with an argument says what to do about it.
   const text = exitCode === EXIT_USAGE ? detail : `${message} (${code})`;
   return new CliError(text, exitCode, { cause: error });
+}
+
+/** What the system says of a folder or file that the command line named. */
+const PATH_REFUSALS: ReadonlySet<unknown> = new Set([
+  'EACCES',
+  'EISDIR',
+  'ELOOP',
+  'ENAMETOOLONG',
+  'ENOENT',
+  'ENOTDIR',
+  'EPERM',
+  'EROFS',
+]);
+
+function isRefusedPath(error: unknown): error is Error {
+  return (
+    error instanceof Error && 'path' in error && 'code' in error && PATH_REFUSALS.has(error.code)
+  );
 }
 
 /** For something that the person who typed it can correct. */

@@ -2,13 +2,14 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { RawConnection, rawRequest } from '../support/raw-http.ts';
 import { TestServer } from '../support/server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ENTRY = path.resolve(import.meta.dirname, '../../dist/main.js');
 
@@ -139,6 +140,17 @@ describe('refusing to start', () => {
     expect(second.stderr).toContain('CAPSTAN_DATA_FOLDER_LOCKED');
     expect(second.stderr).not.toContain('    at ');
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+  });
+
+  it('names the folder that cannot be made', async () => {
+    using folder = temporaryFolder();
+    const file = path.join(folder.path, 'file');
+    writeFileSync(file, '');
+    const refused = await run('serve', '--port', '0', '--data', path.join(file, 'data'));
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(path.join(file, 'data'));
+    expect(refused.stderr).toContain('Name another folder');
+    expect(refused.stderr).not.toContain('    at ');
   });
 
   it.each([

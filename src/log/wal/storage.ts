@@ -6,7 +6,7 @@
 
 import * as fs from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type sonicBoom from 'sonic-boom';
 import { assert } from '../../base/assert.ts';
 
@@ -156,13 +156,19 @@ class NodeStorage implements Storage {
     return fs.readdirSync(directory);
   }
 
+  /** Step by step: Node's `recursive` never returns where the system says that a folder is not there
+   *  in one that is, as Linux does in /proc. */
   makeDirectory(directory: string): void {
-    const first = fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
-    if (first === undefined) return;
-    for (let made = directory; ; made = dirname(made)) {
-      this.syncDirectory(dirname(made));
-      if (made === first || made === dirname(made)) break;
+    const path = resolve(directory);
+    if (fs.existsSync(path)) return;
+    const above = dirname(path);
+    if (above !== path) this.makeDirectory(above);
+    try {
+      fs.mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      if (errorCodeOf(error) !== 'EEXIST') throw error;
     }
+    this.syncDirectory(above);
   }
 
   open(path: string, mode: OpenMode, appendAt = 0): StorageFile {

@@ -153,6 +153,11 @@ describe('directories', () => {
     expect(NODE_STORAGE.list(directory)).toEqual(['a']);
   });
 
+  it.runIf(process.platform === 'linux')('that the system refuses to make fail', () => {
+    const refused = () => NODE_STORAGE.makeDirectory('/proc/capstan/data');
+    expect(refused).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+  });
+
   it('know their free space', () => {
     expect(NODE_STORAGE.freeBytes(directory)).toBeGreaterThan(0);
   });
