@@ -113,11 +113,14 @@ for (const fault of chosen) {
   if (missing !== undefined) console.log(`${fault.name}: left out: ${missing}`);
 }
 const possible = chosen.filter((each) => each.missing?.() === undefined);
+/** Each is tried once at least, however little time there is. */
+const tried = new Set<string>();
 let seed = Number(values.seed);
 do {
   for (const fault of possible) {
     for (const fifo of [false, true]) {
-      if (performance.now() >= until && rows.size >= possible.length * 2) break;
+      if (performance.now() >= until && tried.size >= possible.length * 2) break;
+      tried.add(`${fault.name} ${fifo}`);
       await once(fault, fifo, seed++);
     }
   }
