@@ -30,6 +30,8 @@ export interface ReceiverContext {
   readonly flushSoon: () => void;
   /** Messages came for a receiver that is gone: make them visible again. */
   readonly giveBack: (queue: QueueDefinition, messages: Delivered[]) => void;
+  /** False once waits have been ended: what was on its way to one must not begin it. */
+  readonly mayWait: () => boolean;
 }
 
 /** One queue, as one router's receivers see it. */
@@ -117,6 +119,10 @@ export class QueueReceivers {
 
   /** Puts a receiver among those that wait. */
   wait(receiver: Receiver): void {
+    if (!this.#context.mayWait()) {
+      receiver.finish();
+      return;
+    }
     this.#waiting.add(receiver);
     receiver.startTimer();
     if (!this.#flagged) {

@@ -92,6 +92,7 @@ export class Router implements NativeService {
   readonly #sender: Sender;
   readonly #encodedSender: EncodedSender;
   #flushScheduled = false;
+  #waitsEnded = false;
   #closed = false;
 
   constructor(options: RouterOptions) {
@@ -126,6 +127,7 @@ export class Router implements NativeService {
       nameOf: this.#nameOf,
       flushSoon: this.#flushSoon,
       giveBack: (queue, messages) => void this.#giveBack(queue, messages),
+      mayWait: () => !this.#waitsEnded,
     };
     if (options.life !== undefined && options.life > 0) board.lowerFlags(router);
     this.#doorbell.armAsync(this.#onRing, this.#hasWork);
@@ -183,8 +185,10 @@ export class Router implements NativeService {
     this.#doorbell.close();
   }
 
-  /** Ends every wait with no messages; sends and deletes go on. */
+  /** Ends every wait with no messages, those included that are yet to begin; sends and deletes go
+   *  on. */
   endWaits(): void {
+    this.#waitsEnded = true;
     for (const receivers of this.#receivers.values()) receivers.close(undefined);
   }
 

@@ -156,8 +156,8 @@ class NodeStorage implements Storage {
     return fs.readdirSync(directory);
   }
 
-  /** Step by step: Node's `recursive` never returns where the system says that a folder is not there
-   *  in one that is, as Linux does in /proc. */
+  /** Step by step: Node's `recursive` never returns where the system says that a folder is not
+   *  there in one that is, as Linux does in /proc. */
   makeDirectory(directory: string): void {
     const path = resolve(directory);
     if (fs.existsSync(path)) return;

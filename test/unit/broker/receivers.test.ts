@@ -25,8 +25,10 @@ let board: Board;
 let handle: PartitionHandle;
 let partition: DuplexServerEnd;
 let receivers: QueueReceivers;
+let mayWait: boolean;
 
 beforeEach(() => {
+  mayWait = true;
   board = new Board(allocateBoard(1, 10));
   handle = new PartitionHandle(0);
   const rings = allocateDuplex(4 * 1024 * 1024);
@@ -42,6 +44,7 @@ beforeEach(() => {
     nameOf: () => undefined,
     flushSoon: () => handle.flush(),
     giveBack: () => {},
+    mayWait: () => mayWait,
   });
 });
 afterEach(() => receivers.close(undefined));
@@ -76,6 +79,24 @@ function reply(correlation: number, bodies: readonly string[], error = NO_ERROR)
   replies.publish();
   handle.drain(() => {});
 }
+
+describe('once waits have been ended', () => {
+  it('one that comes then has no messages at once', async () => {
+    mayWait = false;
+    expect(await receivers.receive(OPTIONS, undefined)).toEqual([]);
+  });
+
+  it('one that was asking then waits no longer than for its answer', async () => {
+    publish(1);
+    const received = receivers.receive(OPTIONS, undefined);
+    const correlation = takeRequest()!;
+    publish(0);
+    receivers.close(undefined);
+    mayWait = false;
+    reply(correlation, []);
+    expect(await received).toEqual([]);
+  });
+});
 
 describe('receivers of one queue', () => {
   it('ask for what came while another ask was under way, without being rung for it', async () => {
