@@ -80,6 +80,8 @@ export class Promises {
   /** Purges, moves and deletions of queues that may yet come. */
   readonly #sweeps = new Map<Call, 'purge' | 'move'>();
   readonly #delivered = new Set<string>();
+  /** Calls of each attempt that may be under way. */
+  readonly #attempts = new Map<string, number>();
   #powerCuts = 0;
   /** When the call was made. */
   readonly #cutsBefore = new WeakMap<ReceiveCall, number>();
@@ -164,6 +166,7 @@ export class Promises {
     this.#cutsBefore.set(call, this.#powerCuts);
     this.#countUnseen(queue.queueId, 1);
     if (attemptId === undefined) return;
+    this.#countAttempt(attemptId, 1);
     for (const message of this.#in(queue.queueId)) {
       // A repeated attempt sets the deadline anew, also when nobody sees its reply.
       if (message.attemptId !== attemptId) continue;
@@ -174,7 +177,13 @@ export class Promises {
 
   /** @param unseen it may have got more than it gave: it was cancelled, say. */
   receiveEnded(call: ReceiveCall, unseen: boolean): void {
-    if (!unseen) this.#countUnseen(call.queue.queueId, -1);
+    if (unseen) return;
+    this.#countUnseen(call.queue.queueId, -1);
+    if (call.attemptId !== undefined) this.#countAttempt(call.attemptId, -1);
+  }
+
+  #countAttempt(attemptId: string, by: number): void {
+    this.#attempts.set(attemptId, (this.#attempts.get(attemptId) ?? 0) + by);
   }
 
   /** A partition, or a door, has died: each of the calls may have lost a reply. */
@@ -251,8 +260,10 @@ export class Promises {
         lossy || now >= message.heldUntil,
         `${id} was delivered while another held it, for ${message.heldUntil - now} ms more`,
       );
-      message.heldUntil = until;
-      message.changes = 0;
+      // Another call of the attempt may have got it as well, for a shorter time.
+      const shared = (this.#attempts.get(call.attemptId ?? '') ?? 0) > 1;
+      message.heldUntil = shared ? 0 : until;
+      message.changes = shared ? NEVER : 0;
       message.count = count;
       message.attemptId = call.attemptId;
       // Its reply may have come before a cut that has been since.
