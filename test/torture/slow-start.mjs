@@ -4,8 +4,8 @@
 import { isMainThread, workerData } from 'node:worker_threads';
 import { Broker } from '../../dist/broker/broker.js';
 
-const HEARTBEAT_TIMEOUT_MS = 2500;
-const SLOW_START_MS = 4000;
+const HEARTBEAT_TIMEOUT_MS = 3000;
+const SLOW_START_MS = 4500;
 
 if (isMainThread) {
   const prepare = Broker.prepare.bind(Broker);
