@@ -11,22 +11,21 @@ export interface AttemptedMessage {
   readonly delivery: number;
 }
 
-interface Attempt {
+export interface Attempt {
   readonly queueId: number;
+  /** The hash that the router made of its id. */
+  readonly attempt: number;
   readonly receivedAt: number;
   readonly messages: readonly AttemptedMessage[];
-  /** Of the log, that tells of it. */
-  region: number;
 }
 
 export class ReceiveAttempts {
-  /** By the attempt's hash, which the router made of its id. In the order in which they end. */
-  readonly #attempts = new Map<number, Attempt>();
+  /** By queue and attempt. In the order in which they end. */
+  readonly #attempts = new Map<string, Attempt>();
 
   find(queueId: number, attempt: number, now: number): readonly AttemptedMessage[] | undefined {
-    const found = this.#attempts.get(attempt);
-    if (found === undefined || found.queueId !== queueId || hasEnded(found, now)) return undefined;
-    return found.messages;
+    const found = this.#attempts.get(keyOf(queueId, attempt));
+    return found === undefined || hasEnded(found, now) ? undefined : found.messages;
   }
 
   add(
@@ -34,30 +33,28 @@ export class ReceiveAttempts {
     attempt: number,
     receivedAt: number,
     messages: readonly AttemptedMessage[],
-    region: number,
   ): void {
-    this.#attempts.delete(attempt);
-    this.#attempts.set(attempt, { queueId, receivedAt, messages, region });
+    const key = keyOf(queueId, attempt);
+    this.#attempts.delete(key);
+    this.#attempts.set(key, { queueId, attempt, receivedAt, messages });
     for (const [other, each] of this.#attempts) {
       if (!hasEnded(each, receivedAt)) return;
       this.#attempts.delete(other);
     }
   }
 
-  /** Calls `rewrite` with each attempt that regions before `region` tell of: it is told of in the
-   *  region that `rewrite` returns from then on, or forgotten where that is undefined. */
-  carryOver(
-    region: number,
-    now: number,
-    rewrite: (attempt: number, of: Readonly<Attempt>) => number | undefined,
-  ): void {
-    for (const [attempt, each] of this.#attempts) {
-      if (each.region >= region) continue;
-      const moved = hasEnded(each, now) ? undefined : rewrite(attempt, each);
-      if (moved === undefined) this.#attempts.delete(attempt);
-      else each.region = moved;
+  /** Calls `rewrite` with each attempt, before regions of the log are given up: also with those that
+   *  younger regions tell of, because a replay finds the messages of those only later, where they
+   *  were copied to. Those for which it returns false are forgotten. */
+  rewrite(now: number, rewrite: (of: Attempt) => boolean): void {
+    for (const [key, each] of this.#attempts) {
+      if (hasEnded(each, now) || !rewrite(each)) this.#attempts.delete(key);
     }
   }
+}
+
+function keyOf(queueId: number, attempt: number): string {
+  return `${queueId}/${attempt}`;
 }
 
 function hasEnded({ receivedAt }: Attempt, now: number): boolean {

@@ -90,8 +90,7 @@ export class Receiving {
       const delivery = this.#ledger.table.delivery(slot);
       messages.push({ slot, sequence: this.#ledger.table.sequence(slot), delivery });
     }
-    const { store, journal } = this.#ledger;
-    store.attempts.add(queue.queueId, attempt, now, messages, journal.currentRegion);
+    this.#ledger.store.attempts.add(queue.queueId, attempt, now, messages);
   }
 
   #writeRefs(at: number, count: number): void {

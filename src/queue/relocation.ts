@@ -6,7 +6,7 @@ import { beginRecord, type Journal } from './event-record.ts';
 import type { MessageStore } from './message-store.ts';
 import { READY } from './message-table.ts';
 import type { QueueState } from './queue-state.ts';
-import type { AttemptedMessage } from './receive-attempts.ts';
+import type { Attempt } from './receive-attempts.ts';
 import { areHeld } from './receiving.ts';
 
 /** Where an entry's bytes are read from: a `Log`. */
@@ -77,21 +77,15 @@ export function replaceBefore(state: QueueState, region: number, now: number): v
   store.dedup.forEachUpTo(region - 1, (index) => indexes.push(index));
   writeDeduplication(journal, store, indexes, now);
   for (const index of indexes) store.dedup.setRegion(index, journal.currentRegion);
-  store.attempts.carryOver(region, now, (attempt, { queueId, receivedAt, messages }) => {
-    const queue = store.find(queueId);
-    if (queue === undefined || !areHeld(store, queue, messages)) return undefined;
-    writeAttempt(journal, queueId, attempt, receivedAt, messages);
-    return journal.currentRegion;
+  store.attempts.rewrite(now, (attempt) => {
+    const queue = store.find(attempt.queueId);
+    if (queue === undefined || !areHeld(store, queue, attempt.messages)) return false;
+    writeAttempt(journal, attempt);
+    return true;
   });
 }
 
-function writeAttempt(
-  journal: Journal,
-  queueId: number,
-  attempt: number,
-  receivedAt: number,
-  messages: readonly AttemptedMessage[],
-): void {
+function writeAttempt(journal: Journal, { queueId, attempt, receivedAt, messages }: Attempt): void {
   const count = messages.length;
   const length = record.ATTEMPT_REFS_AT + count * record.ATTEMPT_REF_BYTES;
   const at = beginRecord(journal, length, record.ATTEMPT, 0, count, queueId, receivedAt);

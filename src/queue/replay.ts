@@ -118,13 +118,7 @@ function replaySend(
   }
 }
 
-function replayReceive(
-  store: MessageStore,
-  _buffer: Buffer,
-  view: DataView,
-  at: number,
-  position: number,
-): void {
+function replayReceive(store: MessageStore, _buffer: Buffer, view: DataView, at: number): void {
   const count = view.getUint16(at + record.COUNT_AT, true);
   const now = view.getFloat64(at + record.TIME_AT, true);
   const deadline = view.getFloat64(at + record.RECEIVE_DEADLINE_AT, true);
@@ -142,17 +136,11 @@ function replayReceive(
   }
   if (attempted.length > 0) {
     const queueId = view.getUint32(at + record.QUEUE_ID_AT, true);
-    store.attempts.add(queueId, attempt, now, attempted, store.regionOf(position));
+    store.attempts.add(queueId, attempt, now, attempted);
   }
 }
 
-function replayAttempt(
-  store: MessageStore,
-  _buffer: Buffer,
-  view: DataView,
-  at: number,
-  position: number,
-): void {
+function replayAttempt(store: MessageStore, _buffer: Buffer, view: DataView, at: number): void {
   const queueId = view.getUint32(at + record.QUEUE_ID_AT, true);
   const count = view.getUint16(at + record.COUNT_AT, true);
   const receivedAt = view.getFloat64(at + record.TIME_AT, true);
@@ -165,7 +153,7 @@ function replayAttempt(
       delivery: view.getUint32(ref + 8, true),
     };
   });
-  store.attempts.add(queueId, attempt, receivedAt, messages, store.regionOf(position));
+  store.attempts.add(queueId, attempt, receivedAt, messages);
 }
 
 function replayDelete(store: MessageStore, _buffer: Buffer, view: DataView, at: number): void {

@@ -160,6 +160,8 @@ export class PartitionRun {
         return;
     }
     this.#compare();
+    const before = this.#history.at(-1);
+    if (before !== undefined) this.#history.push(...before.towards(this.#reference));
     this.#history.push(this.#reference.clone());
   }
 

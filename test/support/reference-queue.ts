@@ -191,7 +191,10 @@ export class ReferencePartition {
       const present = new Set(actual.get(queueId)?.map(({ id }) => id));
       for (const message of [...queue.messages]) {
         if (message.state !== 'ready' || present.has(message.id)) continue;
-        if (this.isPastRetention(queue, message, now)) this.remove(queueId, message.id);
+        // One that is both goes to the dead-letter queue if it was met there first by a deadline.
+        const { deadLetterQueueId } = queue.settings;
+        const isDead = actual.get(deadLetterQueueId)?.some(({ id }) => id === message.id) === true;
+        if (this.isPastRetention(queue, message, now) && !isDead) this.remove(queueId, message.id);
         else if (this.isExhausted(queue, message)) this.#deadLetter(queueId, message.id, now);
       }
     }
@@ -205,6 +208,28 @@ export class ReferencePartition {
         this.nextSequence++;
       }
     }
+  }
+
+  /** The states on the way to `after` that a crash may leave: each dead letter is a record of its
+   *  own, and what follows them in one turn is another. */
+  towards(after: ReferencePartition): ReferencePartition[] {
+    const homes = new Map<number, number>();
+    for (const [queueId, { messages }] of this.queues) {
+      for (const { id } of messages) homes.set(id, queueId);
+    }
+    const moved = [...after.queues]
+      .flatMap(([to, { messages }]) => messages.map((message) => ({ to, message })))
+      .filter(({ to, message }) => (homes.get(message.id) ?? to) !== to)
+      .toSorted((a, b) => a.message.sequence - b.message.sequence);
+    const states: ReferencePartition[] = [];
+    for (const { to, message } of moved) {
+      const state = (states.at(-1) ?? this).clone();
+      state.remove(homes.get(message.id)!, message.id);
+      state.queues.get(to)?.messages.push(structuredClone(message));
+      state.nextSequence = message.sequence + 1;
+      states.push(state);
+    }
+    return states;
   }
 
   /** The first difference between this and the partition's state. */
