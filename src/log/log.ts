@@ -14,6 +14,9 @@ export type ReplayHandler = (
   position: LogPosition,
 ) => void;
 
+/** One that the disk takes, and one that follows it without a pause. */
+export const COMMITS_UNDER_WAY_MAX = 2;
+
 export interface Log {
   /** Memory that `claim` hands out parts of. May be replaced by a later claim: read it anew. */
   readonly buffer: Buffer;
@@ -44,13 +47,13 @@ export interface Log {
   commit(): Promise<void> | undefined;
 
   /** Begins a commit of every record claimed so far, and returns. Records may be claimed, read and
-   *  written meanwhile; the next commit covers them. Not while one is under way.
-   *  Throws as `commit` does. */
+   *  written meanwhile; the next commit covers them. It may be begun while one is under way, not
+   *  while COMMITS_UNDER_WAY_MAX are. Throws as `commit` does. */
   beginCommit(): void;
 
-  /** True until what `beginCommit` covered is durable. An implementation may be done on its return.
-   *  Throws as `commit` does when the disk has failed. */
-  commitUnderWay(): boolean;
+  /** How many of the commits begun are not done; they are done in order. An implementation may be
+   *  done on the return of `beginCommit`. Throws as `commit` does when the disk has failed. */
+  commitsUnderWay(): number;
 
   /** Hands the records claimed so far to the operating system without waiting for the disk: for
    *  records whose loss in a crash is allowed. The next commit covers them. */

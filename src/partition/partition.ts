@@ -14,7 +14,7 @@ import { isDiskFull } from '../base/errors.ts';
 import { LOG_COMMIT_BYTES_MAX, TURN_REQUESTS_BYTES_MAX } from '../base/limits.ts';
 import { type Board, forEachRouter, GAUGES, type Gauge } from '../command/board.ts';
 import * as codec from '../command/command-codec.ts';
-import type { Log } from '../log/log.ts';
+import { COMMITS_UNDER_WAY_MAX, type Log } from '../log/log.ts';
 import type { QueueState } from '../queue/queue-state.ts';
 import type { Doorbell } from '../ring/doorbell.ts';
 import type { DuplexServerEnd } from '../ring/duplex.ts';
@@ -31,8 +31,8 @@ export class RouterLink {
   readonly owedNotices = new Set<number>();
   /** Room that the reply ring lacks for a command's reply; the router rings when it makes some. */
   roomWanted = 0;
-  /** The commit under way covers the replies up to here. */
-  committingTail = 0;
+  /** The commits under way cover the replies up to here; the oldest first. */
+  readonly committingTails: number[] = [];
 
   constructor(router: number, end: DuplexServerEnd, doorbell: Pick<Doorbell, 'ring'>) {
     this.router = router;
@@ -76,8 +76,8 @@ export class Partition {
   #commits = 0;
   #commitMs = 0;
   #committedBytes = 0;
-  /** When the commit under way was begun, of so many bytes; undefined: none is under way. */
-  #commitBegan: number | undefined;
+  /** When the commits under way were begun; the oldest first. */
+  readonly #commitsBegan: number[] = [];
   #commitsAtLastBeat = 0;
   /** A mailbox was left with commands in it at the end of the last turn. */
   #moreToDo = false;
@@ -99,7 +99,7 @@ export class Partition {
 
   /** One turn at time `now`. */
   turn(now: number): void {
-    this.#endCommit();
+    this.#endCommits();
     this.state.tick(now);
     this.#moreToDo = false;
     if (!this.#isFull()) {
@@ -109,13 +109,14 @@ export class Partition {
       });
     }
     this.#publishCounts();
-    this.#endCommit();
-    if (this.#commitBegan === undefined) this.#commit();
+    this.#endCommits();
+    if (this.#commitsBegan.length < COMMITS_UNDER_WAY_MAX) this.#commit();
   }
 
-  /** The commit under way has to be done before anything more is taken up. */
+  /** A commit under way has to be done before anything more is taken up. */
   #isFull(): boolean {
-    return this.#commitBegan !== undefined && this.log.uncommittedBytes > LOG_COMMIT_BYTES_MAX;
+    const mayCommit = this.#commitsBegan.length < COMMITS_UNDER_WAY_MAX;
+    return !mayCommit && this.log.uncommittedBytes > LOG_COMMIT_BYTES_MAX;
   }
 
   /** Does what can wait; until there is space, when the disk is full. */
@@ -129,8 +130,9 @@ export class Partition {
 
   /** True when another turn is due at once. */
   hasWork(): boolean {
-    if (this.#commitBegan !== undefined) {
-      if (!this.log.commitUnderWay()) return true;
+    const begun = this.#commitsBegan.length;
+    if (begun > 0) {
+      if (this.log.commitsUnderWay() < begun) return true;
       if (this.#isFull()) return false;
     }
     if (this.#moreToDo) return true;
@@ -240,56 +242,60 @@ export class Partition {
    *  this begins is done. */
   #commit(): void {
     const { log } = this;
-    if (!log.dirty) {
-      this.#publishAll();
-      return;
-    }
-    if (!this.state.takeSyncNeeded()) {
-      log.write();
-      this.#publishAll();
+    if (!log.dirty || !this.state.takeSyncNeeded()) {
+      if (log.dirty) log.write();
+      this.#publishInOrder();
       return;
     }
     const bytes = log.uncommittedBytes;
     this.#committedBytes += bytes;
-    this.#commitBegan = performance.now();
-    for (const link of this.#links) link.committingTail = link.end.replies.tail;
-    if (bytes < this.#pipelinedBytes) {
+    const isInline = bytes < this.#pipelinedBytes && this.#commitsBegan.length === 0;
+    this.#commitsBegan.push(performance.now());
+    for (const link of this.#links) link.committingTails.push(link.end.replies.tail);
+    if (isInline) {
       assert(log.commit() === undefined, 'the log of this actor is durable when commit returns');
     } else {
       log.beginCommit();
     }
-    this.#endCommit();
+    this.#endCommits();
   }
 
-  /** Lets the replies go that waited for the commit under way, if it is done. */
-  #endCommit(): void {
-    if (this.#commitBegan === undefined || this.log.commitUnderWay()) return;
-    this.#commits++;
-    this.#commitMs += performance.now() - this.#commitBegan;
-    this.#commitBegan = undefined;
-    for (const link of this.#links) {
-      if (link.end.replies.publish(link.committingTail)) link.doorbell.ring();
+  /** Lets the replies go that waited for commits that are done. */
+  #endCommits(): void {
+    if (this.#commitsBegan.length === 0) return;
+    const underWay = this.log.commitsUnderWay();
+    while (this.#commitsBegan.length > underWay) {
+      this.#commits++;
+      this.#commitMs += performance.now() - this.#commitsBegan.shift()!;
+      for (const link of this.#links) publish(link, link.committingTails.shift()!);
     }
   }
 
-  #publishAll(): void {
+  /** Lets replies go that need no commit: at once, or behind those that wait for the last one. */
+  #publishInOrder(): void {
+    const last = this.#commitsBegan.length - 1;
     for (const link of this.#links) {
-      if (link.end.replies.publish()) link.doorbell.ring();
+      if (last < 0) publish(link, link.end.replies.tail);
+      else link.committingTails[last] = link.end.replies.tail;
     }
   }
 
   /** Completes what the turns so far have begun, before the log is closed. */
   finish(): void {
     assert(this.log.commit() === undefined, 'the log of this actor is durable on return');
-    this.#endCommit();
-    this.#publishAll();
+    this.#endCommits();
+    this.#publishInOrder();
   }
 
   /** False while the disk does not answer: since the last call, a commit was under way and none has
    *  ended. */
   progresses(): boolean {
-    const stuck = this.#commitBegan !== undefined && this.#commits === this.#commitsAtLastBeat;
+    const stuck = this.#commitsBegan.length > 0 && this.#commits === this.#commitsAtLastBeat;
     this.#commitsAtLastBeat = this.#commits;
     return !stuck;
   }
+}
+
+function publish(link: RouterLink, upTo: number): void {
+  if (link.end.replies.publish(upTo)) link.doorbell.ring();
 }

@@ -2,10 +2,14 @@
  * while the disk takes the last ones. This is the partition's end; sync-worker.ts is the other.
  *
  * What the two share:
- *   i32 word 0  STATE       STARTING -> IDLE <-> SYNCING; the worker makes it IDLE, the partition
- *                           SYNCING or, at last, CLOSED
- *   i32 word 1  DESCRIPTOR  of the file to sync
- *   i32 word 2  ERROR       of the sync done last: 0, or the system's negative number */
+ *   i32 word 0  STATE       STARTING -> READY; FAILED after an error; CLOSED by the partition
+ *   i32 word 1  REQUESTED   syncs asked for; wraps; the partition adds, the worker waits on it
+ *   i32 word 2  COMPLETED   syncs done; the worker stores, the partition may wait on it
+ *   i32 word 3  DESCRIPTOR  of the file to sync
+ *   i32 word 4  ERROR       the system's negative number, when FAILED
+ *
+ * The worker goes on at once with what was asked for meanwhile: a sync covers every one asked for
+ * before it began. */
 
 import { getSystemErrorName } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -13,13 +17,15 @@ import type { StorageFile } from '../log/wal/storage.ts';
 import type { Syncer } from '../log/wal/syncer.ts';
 
 export const STATE = 0;
-export const DESCRIPTOR = 1;
-export const ERROR = 2;
-const WORDS = 3;
+export const REQUESTED = 1;
+export const COMPLETED = 2;
+export const DESCRIPTOR = 3;
+export const ERROR = 4;
+const WORDS = 5;
 
 export const STARTING = 0;
-export const IDLE = 1;
-export const SYNCING = 2;
+export const READY = 1;
+export const FAILED = 2;
 export const CLOSED = 3;
 
 /** `workerData` of the worker. */
@@ -44,31 +50,49 @@ export class SyncThread implements Syncer {
   }
 
   get ready(): boolean {
-    const state = Atomics.load(this.#words, STATE);
-    return state === IDLE || state === SYNCING;
+    return Atomics.load(this.#words, STATE) === READY;
   }
 
   begin(file: StorageFile): void {
-    Atomics.store(this.#words, DESCRIPTOR, file.descriptor);
-    Atomics.store(this.#words, STATE, SYNCING);
-    Atomics.notify(this.#words, STATE);
+    const words = this.#words;
+    Atomics.store(words, DESCRIPTOR, file.descriptor);
+    const before = Atomics.add(words, REQUESTED, 1);
+    // A worker that is busy looks again before it sleeps.
+    if (Atomics.load(words, COMPLETED) === before) Atomics.notify(words, REQUESTED);
   }
 
-  get busy(): boolean {
-    return Atomics.load(this.#words, STATE) === SYNCING;
+  outstanding(): number {
+    const words = this.#words;
+    const outstanding = (Atomics.load(words, REQUESTED) - Atomics.load(words, COMPLETED)) | 0;
+    if (Atomics.load(words, STATE) === FAILED) throw systemError(Atomics.load(words, ERROR));
+    return outstanding;
   }
 
-  end(): void {
-    Atomics.wait(this.#words, STATE, SYNCING);
-    const errno = Atomics.load(this.#words, ERROR);
-    if (errno === 0) return;
-    const code = getSystemErrorName(errno);
-    throw Object.assign(new Error(`${code}: the file could not be synced`), { errno, code });
+  drain(): void {
+    this.#wait();
+    this.outstanding();
+  }
+
+  /** Until nothing is outstanding, or a sync has failed. */
+  #wait(): void {
+    const words = this.#words;
+    for (;;) {
+      const completed = Atomics.load(words, COMPLETED);
+      if (completed === Atomics.load(words, REQUESTED)) return;
+      if (Atomics.load(words, STATE) !== READY) return;
+      Atomics.wait(words, COMPLETED, completed);
+    }
   }
 
   close(): void {
-    Atomics.wait(this.#words, STATE, SYNCING);
+    this.#wait();
     Atomics.store(this.#words, STATE, CLOSED);
-    Atomics.notify(this.#words, STATE);
+    Atomics.add(this.#words, REQUESTED, 1);
+    Atomics.notify(this.#words, REQUESTED);
   }
+}
+
+function systemError(errno: number): Error {
+  const code = getSystemErrorName(errno);
+  return Object.assign(new Error(`${code}: the file could not be synced`), { errno, code });
 }

@@ -5,13 +5,14 @@ import { fdatasyncSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 import { Doorbell } from '../ring/doorbell.ts';
 import {
-  CLOSED,
+  COMPLETED,
   DESCRIPTOR,
   ERROR,
-  IDLE,
+  FAILED,
+  READY,
+  REQUESTED,
   STARTING,
   STATE,
-  SYNCING,
   type SyncerStart,
 } from './sync-thread.ts';
 
@@ -19,25 +20,28 @@ const start = workerData as SyncerStart;
 const words = new Int32Array(start.words);
 const doorbell = new Doorbell(start.doorbell);
 
-/** 0, or the system's number of the error. */
-function sync(descriptor: number): number {
+/** False: it failed, and the partition will see it. */
+function sync(descriptor: number): boolean {
   try {
     fdatasyncSync(descriptor);
-    return 0;
+    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).errno ?? -1;
+    Atomics.store(words, ERROR, (error as NodeJS.ErrnoException).errno ?? -1);
+    Atomics.store(words, STATE, FAILED);
+    return false;
   }
 }
 
 // The partition may have closed it before it ran.
-Atomics.compareExchange(words, STATE, STARTING, IDLE);
-for (;;) {
-  Atomics.wait(words, STATE, IDLE);
-  const state = Atomics.load(words, STATE);
-  if (state === CLOSED) break;
-  if (state !== SYNCING) continue;
-  Atomics.store(words, ERROR, sync(Atomics.load(words, DESCRIPTOR)));
-  Atomics.store(words, STATE, IDLE);
-  Atomics.notify(words, STATE);
+Atomics.compareExchange(words, STATE, STARTING, READY);
+for (let completed = 0; ; ) {
+  Atomics.wait(words, REQUESTED, completed);
+  if (Atomics.load(words, STATE) !== READY) break;
+  const requested = Atomics.load(words, REQUESTED);
+  if (sync(Atomics.load(words, DESCRIPTOR))) {
+    completed = requested;
+    Atomics.store(words, COMPLETED, completed);
+  }
+  Atomics.notify(words, COMPLETED);
   doorbell.ring();
 }

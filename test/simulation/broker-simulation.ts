@@ -375,7 +375,10 @@ export class BrokerSimulation {
     const { dead } = this.#catalog;
     this.#promises.moveAsked(this.#callOn(dead));
     const { index } = this.#pick(this.#world.partitions);
-    const work = async () => void (await door!.router.move(dead.queueId, 0, index, 3));
+    const work = async () => {
+      await door!.router.move(dead.queueId, 0, index, 3);
+      this.#promises.moveAnswered();
+    };
     this.#track(door!, {}, work().catch(requireTrouble));
   }
 

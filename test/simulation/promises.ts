@@ -77,6 +77,8 @@ export class Promises {
   readonly #rules: (queueId: number) => Rules;
   /** Receives that may have got messages which nobody saw. */
   readonly #unseen = new Map<number, number>();
+  /** Moves that may yet be done. */
+  #moves = 0;
   /** Purges, moves and deletions of queues that may yet come. */
   readonly #sweeps = new Map<Call, 'purge' | 'move'>();
   readonly #delivered = new Set<string>();
@@ -115,7 +117,7 @@ export class Promises {
       heldUntil: 0,
       changes: 0,
       mayBeGone: sweeps.some(([, kind]) => kind === 'purge'),
-      mayHaveMoved: false,
+      mayHaveMoved: this.#moves > 0,
       deletedAtStep: new Map(),
       purgedAtStep: NEVER,
       powerCuts: this.#powerCuts,
@@ -221,8 +223,10 @@ export class Promises {
     this.#mayBeDelivered(message, call, delivery);
     if (this.draining) message.drained = true;
     const cut = this.#powerCuts > message.powerCuts;
-    // A reply that was overtaken, of what the message was before it was moved.
-    if (sequence < message.sequence && !cut) return;
+    // A reply that was overtaken, of what the message was before it was moved; perhaps also by a
+    // power cut, which a door hears nothing of.
+    const isFresh = this.#cutsBefore.get(call) === this.#powerCuts;
+    if (sequence < message.sequence && !(cut && isFresh)) return;
     if (message.queueId !== queueId) this.#moved(message, queueId);
     else if (message.count > 0 && sequence !== message.sequence) this.#movedBack(message);
     const { deadLetterQueueId, maxReceiveCount } = this.#rules(queueId);
@@ -383,9 +387,16 @@ export class Promises {
     }
   }
 
-  /** Messages of a dead-letter queue may be anywhere between it and its sources from now on. */
+  /** Messages of a dead-letter queue may be anywhere between it and its sources from now on; also
+   *  those that come before the move has ended. */
   moveAsked({ queue }: Call): void {
+    this.#moves++;
     for (const message of this.#in(queue.queueId)) message.mayHaveMoved = true;
+  }
+
+  /** It is answered. One that failed may yet be done. */
+  moveAnswered(): void {
+    this.#moves--;
   }
 
   #in(queueId: number): Message[] {

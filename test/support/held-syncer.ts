@@ -7,8 +7,11 @@ import { FaultyFile } from './faulty-storage.ts';
 
 export class HeldSyncer implements Syncer {
   ready = true;
+  /** Since the start. */
   begun = 0;
   readonly #held: () => boolean;
+  /** The first one is under way. */
+  #outstanding: FaultyFile[] = [];
   #finish: (() => void) | undefined;
 
   /** @param held asked whenever somebody looks: true while the sync under way is to last. */
@@ -18,24 +21,31 @@ export class HeldSyncer implements Syncer {
 
   begin(file: StorageFile): void {
     if (!(file instanceof FaultyFile)) throw new TypeError('a file of a FaultyStorage is wanted');
-    if (this.#finish !== undefined) throw new Error('a sync is under way');
-    this.#finish = file.beginSync();
     this.begun++;
+    this.#outstanding.push(file);
+    this.#finish ??= file.beginSync();
   }
 
-  get busy(): boolean {
-    return this.#finish !== undefined && this.#held();
+  outstanding(): number {
+    if (this.#outstanding.length > 0 && !this.#held()) this.#end();
+    return this.#outstanding.length;
   }
 
-  end(): void {
-    const finish = this.#finish;
-    if (finish === undefined) throw new Error('no sync is under way');
+  drain(): void {
+    while (this.#outstanding.length > 0) this.#end();
+  }
+
+  #end(): void {
+    const finish = this.#finish!;
+    this.#outstanding.shift();
     this.#finish = undefined;
     finish();
+    this.#finish = this.#outstanding[0]?.beginSync();
   }
 
-  /** What was under way comes to nothing: the log that asked for it has failed, or is closed. */
+  /** What is outstanding comes to nothing: the log that asked for it has failed, or is closed. */
   close(): void {
+    this.#outstanding = [];
     this.#finish = undefined;
     this.ready = false;
   }

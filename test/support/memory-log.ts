@@ -147,8 +147,8 @@ export class MemoryLog implements Log {
     void this.commit();
   }
 
-  commitUnderWay(): boolean {
-    return false;
+  commitsUnderWay(): number {
+    return 0;
   }
 
   write(): void {

@@ -8,14 +8,14 @@
  *   | written ...  | batch: frame | frame | open frame: header, records . |
  *
  * Invariants: everything before the batch is with the operating system. A batch is of one segment.
- * A segment is on disk whole before the next one is begun. One sync is under way at a time. After a
- * failed write or sync nothing is written any more. */
+ * A segment is on disk whole before the next one is begun. After a failed write or sync nothing is
+ * written any more. */
 
 import { assert } from '../../base/assert.ts';
 import type { Durability } from '../../base/durability.ts';
 import { BrokerError } from '../../base/errors.ts';
 import { FRAME_BYTES_MAX, LOG_COMMIT_BYTES_MAX } from '../../base/limits.ts';
-import type { Log, LogPosition, ReplayHandler } from '../log.ts';
+import { COMMITS_UNDER_WAY_MAX, type Log, type LogPosition, type ReplayHandler } from '../log.ts';
 import { ColdReader } from './cold-reader.ts';
 import { FrameReader } from './frame-reader.ts';
 import {
@@ -131,8 +131,8 @@ class Wal implements Log {
   /** That of the open frame. */
   #sequence: number;
   #durableSequence: number;
-  /** That of the last frame that the sync under way covers; undefined: none is under way. */
-  #syncingSequence: number | undefined;
+  /** Those of the last frames that the syncs begun cover; the oldest first. */
+  readonly #syncing: number[] = [];
   /** Records are claimed that no commit has covered. */
   #uncovered = false;
   /** Bytes of batches that were written before their commit because they were full. */
@@ -247,7 +247,7 @@ class Wal implements Log {
   // Writing.
 
   commit(): Promise<void> | undefined {
-    if (!this.dirty) return undefined;
+    if (!this.dirty && this.#syncing.length === 0) return undefined;
     this.#requireOpen();
     this.#attempt(() => {
       this.#writeFrames();
@@ -265,21 +265,18 @@ class Wal implements Log {
       void this.commit();
       return;
     }
-    assert(this.#syncingSequence === undefined, 'one commit is under way at a time');
+    assert(this.#syncing.length < COMMITS_UNDER_WAY_MAX, 'so many commits are begun at a time');
     this.#requireOpen();
     this.#attempt(() => this.#writeFrames());
     this.#uncovered = false;
     this.#earlyBytes = 0;
-    if (this.#durableSequence === this.#sequence - 1) return;
-    this.#syncingSequence = this.#sequence - 1;
+    this.#syncing.push(this.#sequence - 1);
     syncer.begin(this.#file!);
   }
 
-  commitUnderWay(): boolean {
-    if (this.#syncingSequence === undefined) return false;
-    if (this.#syncer!.busy) return true;
-    this.#attempt(() => this.#endSync());
-    return false;
+  commitsUnderWay(): number {
+    if (this.#syncing.length > 0) this.#attempt(() => this.#noteSynced());
+    return this.#syncing.length;
   }
 
   write(): void {
@@ -365,18 +362,19 @@ class Wal implements Log {
   }
 
   #sync(): void {
-    if (this.#syncingSequence !== undefined) this.#endSync();
+    if (this.#syncing.length > 0) {
+      this.#syncer!.drain();
+      this.#noteSynced();
+    }
     if (this.#durableSequence === this.#sequence - 1) return;
     this.#file!.sync();
     this.#noteDurable(this.#sequence - 1);
   }
 
-  /** Waits for the sync that is under way, if it still is. */
-  #endSync(): void {
-    const sequence = this.#syncingSequence!;
-    this.#syncingSequence = undefined;
-    this.#syncer!.end();
-    this.#noteDurable(sequence);
+  /** Takes note of the syncs that are done. */
+  #noteSynced(): void {
+    const outstanding = this.#syncer!.outstanding();
+    while (this.#syncing.length > outstanding) this.#noteDurable(this.#syncing.shift()!);
   }
 
   #noteDurable(sequence: number): void {

@@ -22,7 +22,8 @@ const LARGE = Buffer.alloc(PIPELINED_BYTES, 'l');
 
 function open(storage = new FaultyStorage()) {
   let held = true;
-  const syncer = new HeldSyncer(() => held);
+  let letGo = 0;
+  const syncer = new HeldSyncer(() => held && letGo-- <= 0);
   const store = new MessageStore(REGION_BYTES);
   store.define(settingsOf(1));
   const { log } = openWal(
@@ -60,6 +61,12 @@ function open(storage = new FaultyStorage()) {
     messages: () => state.table.count,
     hold: (on: boolean) => {
       held = on;
+    },
+    /** The oldest sync under way is seen to have ended by whoever looks next. */
+    letOneEnd: () => {
+      letGo = 1;
+      partition.hasWork();
+      letGo = 0;
     },
     /** Returns the request's correlation. */
     send(body: Buffer): number {
@@ -104,25 +111,42 @@ describe('a commit that goes on beside the next turns', () => {
     expect(part.replied()).toEqual([first]);
   });
 
-  it('has later turns decide meanwhile, whose replies wait for the next commit', () => {
+  it('is followed by another without a pause; what comes then waits for one of them to end', () => {
     const part = open();
     const first = part.send(LARGE);
     part.turn();
-    const second = part.send(LARGE);
+    const second = part.send(SMALL);
     const third = part.inspect();
     part.turn();
-    expect(part.messages()).toBe(2);
-    expect(part.syncer.begun).toBe(1);
+    expect(part.syncer.begun).toBe(2);
+    const fourth = part.send(SMALL);
+    part.turn();
+    expect(part.messages()).toBe(3);
+    expect(part.syncer.begun).toBe(2);
     expect(part.replied()).toEqual([]);
-    part.hold(false);
-    part.partition.hasWork();
-    part.hold(true);
+    part.letOneEnd();
     part.turn();
     expect(part.replied()).toEqual([first]);
-    expect(part.syncer.begun).toBe(2);
-    part.hold(false);
+    expect(part.syncer.begun).toBe(3);
+    part.letOneEnd();
     part.turn();
     expect(part.replied()).toEqual([second, third]);
+    part.letOneEnd();
+    part.turn();
+    expect(part.replied()).toEqual([fourth]);
+  });
+
+  it('holds back a reply that needs none, for replies come in order', () => {
+    const part = open();
+    const first = part.send(LARGE);
+    part.turn();
+    const second = part.inspect();
+    part.turn();
+    expect(part.syncer.begun).toBe(1);
+    expect(part.replied()).toEqual([]);
+    part.letOneEnd();
+    part.turn();
+    expect(part.replied()).toEqual([first, second]);
   });
 
   it('loses what it covered, with its replies, when the power fails before it is done', () => {
@@ -171,15 +195,15 @@ describe('a commit that goes on beside the next turns', () => {
     part.send(LARGE);
     part.turn();
     expect(part.partition.progresses()).toBe(false);
-    for (let i = 0; i < 6; i++) part.send(Buffer.alloc(1024 * 1000, 'x'));
+    for (let i = 0; i < 7; i++) part.send(Buffer.alloc(1024 * 1000, 'x'));
     for (let i = 0; i < 10 && part.partition.hasWork(); i++) part.turn();
     expect(part.partition.hasWork()).toBe(false);
     const taken = part.messages();
-    expect(taken).toBeLessThan(7);
+    expect(taken).toBeLessThan(8);
     part.hold(false);
     while (part.partition.hasWork()) part.turn();
-    expect(part.messages()).toBe(7);
-    expect(part.replied()).toHaveLength(7);
+    expect(part.messages()).toBe(8);
+    expect(part.replied()).toHaveLength(8);
     expect(part.partition.progresses()).toBe(true);
   });
 });

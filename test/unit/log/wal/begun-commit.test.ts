@@ -18,14 +18,14 @@ describe('a commit that was begun', () => {
     const { hold, storage, log } = openHeld();
     const first = append(log, 'first');
     log.beginCommit();
-    expect(log.commitUnderWay()).toBe(true);
+    expect(log.commitsUnderWay()).toBe(1);
     expect(log.dirty).toBe(false);
     const second = append(log, 'second');
     expect(readText(log, first)).toBe('first');
     expect(log.dirty).toBe(true);
     log.write();
     hold.on = false;
-    expect(log.commitUnderWay()).toBe(false);
+    expect(log.commitsUnderWay()).toBe(0);
     expect(log.dirty).toBe(true);
     storage.cutPower();
     const { found } = openLog(storage);
@@ -39,12 +39,12 @@ describe('a commit that was begun', () => {
     log.beginCommit();
     records.push(append(log, 'waits'));
     expect(log.commit()).toBeUndefined();
-    expect(log.commitUnderWay()).toBe(false);
+    expect(log.commitsUnderWay()).toBe(0);
     append(log, 'third');
     log.beginCommit();
     // Another segment begins only behind one that is on disk whole.
     for (let i = 0; i < 10; i++) append(log, 'x'.repeat(1000));
-    expect(log.commitUnderWay()).toBe(false);
+    expect(log.commitsUnderWay()).toBe(0);
     storage.cutPower();
     expect(openLog(storage).found.slice(0, 2)).toEqual(records);
   });
@@ -55,7 +55,7 @@ describe('a commit that was begun', () => {
     log.beginCommit();
     storage.failNext({ call: 'sync', code: 'EIO' });
     hold.on = false;
-    expect(() => log.commitUnderWay()).toThrow(failure('CAPSTAN_LOG_WRITE_FAILED'));
+    expect(() => log.commitsUnderWay()).toThrow(failure('CAPSTAN_LOG_WRITE_FAILED'));
     expect(() => log.claim(1)).toThrow(failure('CAPSTAN_LOG_WRITE_FAILED'));
   });
 
@@ -65,7 +65,7 @@ describe('a commit that was begun', () => {
       const { storage, log } = openLog(undefined, settings);
       const record = append(log, 'one');
       log.beginCommit();
-      expect(log.commitUnderWay()).toBe(false);
+      expect(log.commitsUnderWay()).toBe(0);
       storage.cutPower();
       expect(openLog(storage).found).toEqual([record]);
     }
