@@ -120,7 +120,8 @@ export class QueueReceivers {
   /** Puts a receiver among those that wait. */
   wait(receiver: Receiver): void {
     if (!this.#context.mayWait()) {
-      receiver.finish();
+      // Not at once: whoever asks again and again would never let the event loop go on.
+      this.eventLoop.after(PAUSE_MS, () => receiver.finish());
       return;
     }
     this.#waiting.add(receiver);

@@ -34,9 +34,10 @@ export function exitCodeOf(code: ErrorCode, retryable: boolean): number {
 
 /** An operating error as the command line ends with it; anything else is left as it is. */
 export function asCliError(error: unknown): unknown {
-  if (isRefusedPath(error)) {
-    const text = `${error.message}. Name another folder, or give this user the right to that one.`;
-    return new CliError(text, EXIT_FAILED, { cause: error });
+  const refused = [error, error instanceof Error ? error.cause : undefined].find(isRefusedPath);
+  if (refused !== undefined) {
+    const advice = 'Name another folder, or give this user the right to that one.';
+    return new CliError(`${refused.message}. ${advice}`, EXIT_FAILED, { cause: error });
   }
   if (!(error instanceof BrokerError)) return error;
   const { code, detail, message, retryable } = error;

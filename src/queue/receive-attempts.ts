@@ -43,9 +43,9 @@ export class ReceiveAttempts {
     }
   }
 
-  /** Calls `rewrite` with each attempt, before regions of the log are given up: also with those that
-   *  younger regions tell of, because a replay finds the messages of those only later, where they
-   *  were copied to. Those for which it returns false are forgotten. */
+  /** Calls `rewrite` with each attempt, before regions of the log are given up: also with those
+   *  that younger regions tell of, because a replay finds the messages of those only later, where
+   *  they were copied to. Those for which it returns false are forgotten. */
   rewrite(now: number, rewrite: (of: Attempt) => boolean): void {
     for (const [key, each] of this.#attempts) {
       if (hasEnded(each, now) || !rewrite(each)) this.#attempts.delete(key);

@@ -81,7 +81,7 @@ function reply(correlation: number, bodies: readonly string[], error = NO_ERROR)
 }
 
 describe('once waits have been ended', () => {
-  it('one that comes then has no messages at once', async () => {
+  it('one that comes then has no messages before long', async () => {
     mayWait = false;
     expect(await receivers.receive(OPTIONS, undefined)).toEqual([]);
   });
