@@ -34,6 +34,8 @@ export function exitCodeOf(code: ErrorCode, retryable: boolean): number {
 
 /** An operating error as the command line ends with it; anything else is left as it is. */
 export function asCliError(error: unknown): unknown {
+  // It has been said already, in words of its own.
+  if (error instanceof CliError) return error;
   const refused = [error, error instanceof Error ? error.cause : undefined].find(isRefusedPath);
   if (refused !== undefined) {
     const advice = 'Name another folder, or give this user the right to that one.';
