@@ -45,7 +45,7 @@ function post(message: PartitionMessage): void {
 function recover(): Partition {
   const began = performance.now();
   board.setState(start.partition, 'recovering');
-  const { directory } = start.log;
+  const { directory, durability } = start.log;
   // A log keeps the segment size it was made with.
   const { segmentBytes, segments } = logSize(NODE_STORAGE, directory) ?? {
     segmentBytes: start.log.segmentBytes,
@@ -58,7 +58,7 @@ function recover(): Partition {
     {
       ...start.log,
       clock,
-      syncer: new SyncThread(start.doorbell),
+      syncer: durability.mode === 'fsync' ? new SyncThread(start.doorbell) : undefined,
       digestContentVersion: DIGEST_CONTENT_VERSION,
       onRotate: () => post({ kind: 'segment' }),
     },

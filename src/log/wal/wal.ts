@@ -49,7 +49,8 @@ export interface WalSettings {
   /** Called when another segment is begun: a spare is gone. */
   readonly onRotate?: () => void;
   readonly storage?: Storage;
-  /** Syncs while the log's thread goes on; without one, a commit is done when it has begun. */
+  /** Syncs every commit while the log's thread goes on, so only where each is to be synced; without
+   *  one, a commit is done when it has begun. */
   readonly syncer?: Syncer | undefined;
   /** Milliseconds that never go back; for syncs by the clock. */
   readonly clock?: () => number;
@@ -261,7 +262,7 @@ class Wal implements Log {
 
   beginCommit(): void {
     const syncer = this.#syncer;
-    if (syncer === undefined || !syncer.ready || this.#durability.mode !== 'fsync') {
+    if (syncer === undefined || !syncer.ready) {
       void this.commit();
       return;
     }
