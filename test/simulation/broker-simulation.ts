@@ -159,15 +159,11 @@ export class BrokerSimulation {
 
   #harm(): void {
     const partition = this.#pick(this.#world.partitions);
-    const { storage } = partition;
     const kind = this.#random.below(8);
     if (kind === 0) this.#crash(partition);
-    else if (kind === 1) storage.failNext({ call: 'sync', code: 'EIO' });
-    else if (kind === 2) storage.failNext({ call: 'append', code: 'EIO' });
-    else if (kind === 3) storage.capacityBytes = storage.usedBytes;
     else if (kind === 4) this.#killDoor(this.#pick(this.#doors));
     else if (kind === 5) this.#flip(partition);
-    else storage.dieAtChange = storage.changes + 1 + this.#random.below(12);
+    else partition.trouble(kind);
   }
 
   /** What it has asked goes on in the partitions; its callers hear of nothing any more. */

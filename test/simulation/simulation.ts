@@ -120,13 +120,9 @@ export class Simulation {
   /** Something is to go wrong, now or with one of the next calls of the disk. */
   #harm(): void {
     const partition = this.#pick(this.#world.partitions);
-    const { storage } = partition;
     const kind = this.#random.below(6);
     if (kind === 0) this.#crash(partition);
-    else if (kind === 1) storage.failNext({ call: 'sync', code: 'EIO' });
-    else if (kind === 2) storage.failNext({ call: 'append', code: 'EIO' });
-    else if (kind === 3) storage.capacityBytes = storage.usedBytes;
-    else storage.dieAtChange = storage.changes + 1 + this.#random.below(12);
+    else partition.trouble(kind);
   }
 
   #crash(partition: SimulatedPartition): void {

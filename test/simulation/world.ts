@@ -118,6 +118,16 @@ export class SimulatedPartition {
     }
   }
 
+  /** Something is to go wrong with one of the next calls of its disk.
+   *  @param kind a whole number from 1 on */
+  trouble(kind: number): void {
+    const { storage } = this;
+    if (kind === 1) storage.failNext({ call: 'sync', code: 'EIO' });
+    else if (kind === 2) storage.failNext({ call: 'append', code: 'EIO' });
+    else if (kind === 3) storage.capacityBytes = storage.usedBytes;
+    else storage.dieAtChange = storage.changes + 1 + this.#world.random.below(12);
+  }
+
   down(): void {
     this.actor = undefined;
     this.state = undefined;
