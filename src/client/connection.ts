@@ -9,6 +9,7 @@
 import { BrokerError, errorCodeOf } from '../base/errors.ts';
 import {
   CLOSE,
+  DETAIL_CHARS_MAX,
   FATAL_CLOSE_CODES,
   FRAME,
   malformed,
@@ -16,6 +17,7 @@ import {
   POISONED_CLOSE_CODES,
   PROTOCOL_VERSION,
   ProtocolViolation,
+  QUEUE_NAME_CHARS_MAX,
   SOCKET_MESSAGE_BYTES_MAX,
 } from '../wire/frame.ts';
 import { FrameReader } from '../wire/frame-reader.ts';
@@ -58,8 +60,6 @@ const GATHERED_BYTES_MAX = 16 * 1024;
 const HELLO_CORRELATION = 0xffff_ffff;
 /** Correlations count up to this, and begin anew. */
 const CORRELATION_MAX = 0x7fff_ffff;
-const NAME_CHARS_MAX = 128;
-const DETAIL_CHARS_MAX = 4096;
 
 export class Connection {
   readonly #options: ConnectionOptions;
@@ -351,7 +351,7 @@ export class Connection {
         return;
       }
       case FRAME.QUEUE_NAME:
-        this.#events.onQueueName(id, reader.string(NAME_CHARS_MAX));
+        this.#events.onQueueName(id, reader.string(QUEUE_NAME_CHARS_MAX));
         return;
       case FRAME.WELCOME:
         reader.uint();
@@ -374,8 +374,9 @@ export class Connection {
       this.#pending.delete(correlation);
       request.onFailure(error);
     } else {
-      this.#pending.delete(correlation);
       request.onAnswer(kind, reader);
+      // Not before: one whose answer cannot be read is to fail with the connection.
+      this.#pending.delete(correlation);
     }
     request.onAnswered();
     this.free(request.admittedBytes);

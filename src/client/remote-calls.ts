@@ -24,8 +24,17 @@ export function remoteCalls(
     deleteQueue: async (queue) => void (await call('deleteQueue', { queue }, true)),
     findQueue: async (queue) =>
       ((await call('findQueue', { queue }, false)) ?? undefined) as QueueDefinition | undefined,
-    listQueues: async ({ prefix, max = LIST_MAX_DEFAULT, after }) =>
-      (await call('listQueues', { prefix, max, after }, false)) as QueueDefinition[],
+    listQueues: async ({ prefix, max = LIST_MAX_DEFAULT, after }) => {
+      const found: QueueDefinition[] = [];
+      while (found.length < max) {
+        const page = { prefix, max: max - found.length, after: found.at(-1)?.name ?? after };
+        const more = (await call('listQueues', page, false)) as QueueDefinition[];
+        // One answer holds so many bytes: only an empty one is the end.
+        if (more.length === 0) break;
+        found.push(...more);
+      }
+      return found;
+    },
     listDeadLetterSources: async (queue) =>
       (await call('listDeadLetterSources', { queue }, false)) as string[],
     purge: async (queue) => void (await call('purge', { queue }, true)),

@@ -10,7 +10,7 @@ import {
   WAIT_MS_MAX,
 } from '../base/limits.ts';
 import { RECEIPT_BYTES, TIMED_RECEIPT_BYTES } from '../wire/delivery.ts';
-import { FRAME, HANDLES_MAX } from '../wire/frame.ts';
+import { ATTEMPT_ID_CHARS_MAX, FRAME, HANDLES_MAX, QUEUE_NAME_CHARS_MAX } from '../wire/frame.ts';
 import type { FrameReader } from '../wire/frame-reader.ts';
 import { FrameWriter } from '../wire/frame-writer.ts';
 import { Connection, type ConnectionEvents, type ConnectionOptions } from './connection.ts';
@@ -101,9 +101,17 @@ export class RemoteTransport implements Transport {
 
   // Handles.
 
+  /** Throws for a name that the server would close the connection over. */
   #gathers(name: string): QueueGathers {
     let queue = this.#queues.get(name);
     if (queue !== undefined) return queue;
+    if (name.length > QUEUE_NAME_CHARS_MAX) {
+      throw new BrokerError(
+        'CAPSTAN_QUEUE_DOES_NOT_EXIST',
+        `A queue's name has at most ${QUEUE_NAME_CHARS_MAX} characters; this one has ` +
+          `${name.length}.`,
+      );
+    }
     if (this.#queues.size === HANDLES_MAX) {
       const detail = `One connection serves at most ${HANDLES_MAX} queues.`;
       throw new BrokerError('CAPSTAN_OVER_LIMIT', detail);
@@ -176,6 +184,7 @@ export class RemoteTransport implements Transport {
   ): Promise<SendResult[]> {
     if (messages.length === 0) return [];
     requireBatch(messages.length);
+    const queue = this.#gathers(name);
     let bound = 0;
     let attributes: (Uint8Array | undefined)[] | undefined;
     for (let i = 0; i < messages.length; i++) {
@@ -189,7 +198,7 @@ export class RemoteTransport implements Transport {
     }
     const admission = this.#connection.admission(bound);
     if (admission !== undefined) await this.#wait(admission, bound, options);
-    return this.#gatherSend(name, messages, attributes, bound, options).promise;
+    return this.#gatherSend(queue, messages, attributes, bound, options).promise;
   }
 
   async #wait(admission: Promise<void>, bytes: number, options: RequestOptions): Promise<void> {
@@ -200,13 +209,12 @@ export class RemoteTransport implements Transport {
   }
 
   #gatherSend(
-    name: string,
+    queue: QueueGathers,
     messages: readonly MessageInput[],
     attributes: readonly (Uint8Array | undefined)[] | undefined,
     bound: number,
     options: RequestOptions,
   ): Call<SendResult[]> {
-    const queue = this.#gathers(name);
     let gather = queue.send;
     const count = messages.length;
     if (
@@ -268,10 +276,10 @@ export class RemoteTransport implements Transport {
     const count = receipts.length;
     if (count === 0) return [];
     requireBatch(count);
+    const queue = this.#gathers(name);
     const bytes = count * (timeoutsMs === undefined ? RECEIPT_BYTES : TIMED_RECEIPT_BYTES);
     const admission = this.#connection.admission(bytes);
     if (admission !== undefined) await this.#wait(admission, bytes, options);
-    const queue = this.#gathers(name);
     let gather = queue[slot];
     if (gather !== undefined && gather.count + count > BATCH_ENTRIES_MAX) {
       this.#sealOne(gather);
@@ -321,6 +329,8 @@ export class RemoteTransport implements Transport {
     requireWhole('max', max, 1, BATCH_ENTRIES_MAX);
     if (waitMs !== undefined) requireWhole('waitMs', waitMs, 0, WAIT_MS_MAX);
     if (visibilityTimeoutMs !== undefined) requireTimeout(visibilityTimeoutMs);
+    if (attemptId !== undefined) requireAttemptId(attemptId);
+    const { handle } = this.#gathers(queue.name);
     if (signal?.aborted === true) return [];
     const deadline = this.#deadline(options, waitMs ?? WAIT_MS_MAX);
     const call = new Call<Message[]>({ signal }, deadline, 0, 1);
@@ -329,7 +339,6 @@ export class RemoteTransport implements Transport {
       if (call.settled && messages.length > 0) this.#giveBack(queue, messages);
       return messages;
     });
-    const { handle } = this.#gathers(queue.name);
     // The wait is ended, and what is on its way already is given back.
     call.onAborted = () => {
       call.resolve([]);
@@ -394,13 +403,18 @@ export class RemoteTransport implements Transport {
       stop: (each) => this.#unsubscribe(each),
     });
     this.#subscriptions.set(id, subscription);
-    if (this.state === 'closed') {
-      queueMicrotask(() => {
-        subscription.end(new BrokerError('CAPSTAN_CLOSED', 'The connection is closed.'));
-      });
-    } else if (this.state === 'connected') {
-      this.#subscribe(subscription);
+    try {
+      if (this.state === 'closed') {
+        throw new BrokerError('CAPSTAN_CLOSED', 'The connection is closed.');
+      }
+      this.#gathers(queue.name);
+    } catch (error) {
+      this.#subscriptions.delete(id);
+      // Later than the call, like everything that a sink is told.
+      queueMicrotask(() => subscription.end(error as BrokerError));
+      return subscription;
     }
+    if (this.state === 'connected') this.#subscribe(subscription);
     return subscription;
   }
 
@@ -463,6 +477,14 @@ function requireWhole(what: string, value: number, min: number, max: number): vo
 
 function requireTimeout(timeoutMs: number): void {
   requireWhole('A visibility timeout', timeoutMs, 0, VISIBILITY_TIMEOUT_MS_MAX);
+}
+
+function requireAttemptId(id: string): void {
+  if (id.length <= ATTEMPT_ID_CHARS_MAX) return;
+  throw new BrokerError(
+    'CAPSTAN_INVALID_ARGUMENT',
+    `An attemptId has at most ${ATTEMPT_ID_CHARS_MAX} characters; this one has ${id.length}.`,
+  );
 }
 
 function requireBatchBytes(bytes: number, count: number): void {

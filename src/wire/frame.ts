@@ -102,12 +102,14 @@ export const HANDLES_MAX = 4096;
 export const SUBSCRIPTIONS_MAX = 256;
 /** Messages that the server may push to one subscription. */
 export const CREDIT_MAX = 1_000_000;
-/** A frame but for its bytes: options, arguments of a call. */
+/** A frame but for its bytes: options, arguments of a call, and what it results in. */
 export const COLD_FRAME_BYTES_MAX = 256 * 1024;
 /** Arrays and maps within each other. */
 export const NESTING_MAX = 16;
 export const TOKEN_CHARS_MAX = 4096;
 export const ATTEMPT_ID_CHARS_MAX = 128;
+/** What an error says for people; the rest of it is cut off. */
+export const DETAIL_CHARS_MAX = 4096;
 export { QUEUE_NAME_CHARS_MAX };
 
 /** A peer broke the protocol: its connection is closed with `closeCode`, and nothing else

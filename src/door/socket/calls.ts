@@ -5,12 +5,15 @@ import { BrokerError } from '../../base/errors.ts';
 import { BATCH_ENTRIES_MAX } from '../../base/limits.ts';
 import type { QueueService } from '../../broker/service.ts';
 import type { QueueAttributes, QueueDefinition } from '../../command/queue-definition.ts';
-import { FRAME, malformed } from '../../wire/frame.ts';
+import { COLD_FRAME_BYTES_MAX, FRAME, malformed } from '../../wire/frame.ts';
 import type { FrameReader } from '../../wire/frame-reader.ts';
+import { FrameWriter } from '../../wire/frame-writer.ts';
 import { asBrokerError, encodeDeliveries } from './encoded-service.ts';
 import type { Session } from './session.ts';
 
 const METHOD_CHARS_MAX = 64;
+/** Of an array of up to 65,535 values. */
+const LIST_HEAD_BYTES = 3;
 
 function invalid(detail: string): BrokerError {
   return new BrokerError('CAPSTAN_INVALID_ARGUMENT', detail);
@@ -103,11 +106,13 @@ const METHODS: Readonly<Record<string, Method>> = {
   deleteQueue: (service, args) => service.deleteQueue(args.text('queue')),
   findQueue: (service, args) => service.findQueue(args.text('queue')),
   listQueues: (service, args) =>
-    service.listQueues({
-      prefix: args.optionalText('prefix'),
-      max: args.whole('max', 1, 1000),
-      after: args.optionalText('after'),
-    }),
+    firstThatFit(
+      service.listQueues({
+        prefix: args.optionalText('prefix'),
+        max: args.whole('max', 1, 1000),
+        after: args.optionalText('after'),
+      }),
+    ),
   listDeadLetterSources: (service, args) => service.listDeadLetterSources(args.text('queue')),
   purge: (service, args) => service.purge(args.queue(service)),
   counts: (service, args) => service.counts(args.queue(service)),
@@ -122,6 +127,28 @@ const METHODS: Readonly<Record<string, Method>> = {
     service.listMoveTasks(args.text('source'), args.whole('max', 1, 1000)),
   cancelMoveTask: (service, args) => service.cancelMoveTask(args.text('taskId')),
 };
+
+/** As many of the first queues as one answer holds; that is one at least. */
+function firstThatFit(queues: readonly QueueDefinition[]): readonly QueueDefinition[] {
+  const measure = new FrameWriter(COLD_FRAME_BYTES_MAX);
+  const past = queues.findIndex((queue) => {
+    measure.value(queue);
+    return measure.length > COLD_FRAME_BYTES_MAX - LIST_HEAD_BYTES;
+  });
+  return past < 0 ? queues : queues.slice(0, Math.max(1, past));
+}
+
+/** A result as msgpack. A client would close the connection over one that is longer. */
+function resultBytes(value: unknown): Uint8Array {
+  const writer = new FrameWriter(1024);
+  writer.value(value ?? null);
+  if (writer.length <= COLD_FRAME_BYTES_MAX) return writer.written;
+  throw new BrokerError(
+    'CAPSTAN_UNSUPPORTED_OPERATION',
+    `The answer has ${writer.length} bytes; over this protocol it has at most ` +
+      `${COLD_FRAME_BYTES_MAX}. Ask over plain HTTP.`,
+  );
+}
 
 /** The one call that is answered with messages. */
 const PEEK = 'peek';
@@ -153,8 +180,8 @@ async function run(
       return;
     }
     if (!Object.hasOwn(METHODS, name)) throw invalid(`There is no method "${name}".`);
-    const value = await METHODS[name]!(service, args);
-    if (!session.closed) session.answer(FRAME.RESULT, 3, correlation).value(value ?? null);
+    const result = resultBytes(await METHODS[name]!(service, args));
+    if (!session.closed) session.answer(FRAME.RESULT, 3, correlation).raw(result);
   } catch (error) {
     if (!session.closed) session.fail(correlation, asBrokerError(error));
   }

@@ -13,6 +13,7 @@ import type { NativeService, PendingReceive } from '../../broker/native-service.
 import { forEachSource, TIMED_RECEIPT_BYTES } from '../../wire/delivery.ts';
 import {
   CLOSE,
+  DETAIL_CHARS_MAX,
   FRAME,
   FRAME_FIELDS,
   malformed,
@@ -185,7 +186,7 @@ export class Session {
     this.context.counters?.error();
     const writer = this.answer(FRAME.FAILED, 4, correlation);
     writer.uint(ERRORS[code].number);
-    writer.string(detail);
+    writer.string(detail.slice(0, DETAIL_CHARS_MAX));
   }
 
   /** Writes deliveries: an answer to the request `id`, or a push to the subscription `id`. */
@@ -238,7 +239,7 @@ export class Session {
     writer.uint(FRAME.ENDED);
     writer.uint(subscription.id);
     writer.uint(ERRORS[code].number);
-    writer.string(detail);
+    writer.string(detail.slice(0, DETAIL_CHARS_MAX));
   }
 
   /** Nothing will be pushed to it any longer. */

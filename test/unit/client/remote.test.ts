@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BrokerError } from '../../../src/base/errors.ts';
 import { Broker } from '../../../src/client/broker.ts';
 import { RemoteTransport } from '../../../src/client/remote-transport.ts';
 import { MemoryServer } from '../../support/memory-sockets.ts';
@@ -187,6 +188,61 @@ describe('a frame that the server will not have', () => {
     await expect.poll(() => broker.state).toBe('connected');
     expect(server.links.length).toBe(2);
     expect((await broker.queue('orders').counts()).visible).toBe(0);
+  });
+});
+
+describe('what one answer cannot hold', () => {
+  it('is asked for in parts, where it is a list of queues', async () => {
+    const stored = { Policy: JSON.stringify({ Statement: 'x'.repeat(60_000) }) };
+    const names = Array.from({ length: 12 }, (_, i) => `long-${i + 10}`);
+    for (const name of names) await service.createQueue(name, { stored });
+    const listed = await broker.listQueues({ prefix: 'long-' });
+    expect(listed.map(({ name }) => name)).toEqual(names);
+    const two = await broker.listQueues({ prefix: 'long-', max: 2, after: names[4] });
+    expect(two.map(({ name }) => name)).toEqual(names.slice(5, 7));
+    expect(server.links.length).toBe(1);
+  });
+
+  it('is refused, where it is anything else', async () => {
+    service.listDeadLetterSources = () => Array.from({ length: 4000 }, () => 'x'.repeat(80));
+    await expect(broker.queue('orders').deadLetterSources()).rejects.toMatchObject({
+      code: 'CAPSTAN_UNSUPPORTED_OPERATION',
+    });
+    service.listDeadLetterSources = () => {
+      throw new BrokerError('CAPSTAN_INVALID_ARGUMENT', 'x'.repeat(5000));
+    };
+    await expect(broker.queue('orders').deadLetterSources()).rejects.toMatchObject({
+      code: 'CAPSTAN_INVALID_ARGUMENT',
+    });
+    expect(server.links.length).toBe(1);
+  });
+
+  it('fails its request with the connection, if it comes all the same', async () => {
+    const sources = broker.queue('orders').deadLetterSources();
+    const { peer } = server.link;
+    server.onRequest = (bytes) => {
+      const [frame] = framesOf(bytes);
+      peer!.send(message([38, frame![1], 'x'.repeat(300_000)]));
+      return false;
+    };
+    await expect(sources).rejects.toMatchObject({ code: 'CAPSTAN_CONNECTION_LOST' });
+  });
+});
+
+describe('a name or an id that no server takes', () => {
+  it('is refused on the spot, and disturbs nobody else', async () => {
+    const long = broker.queue('x'.repeat(81));
+    const refused = { code: 'CAPSTAN_QUEUE_DOES_NOT_EXIST' };
+    await expect(long.send({ body: 'x' })).rejects.toMatchObject(refused);
+    await expect(long.receive()).rejects.toMatchObject(refused);
+    await expect(long.delete('x')).rejects.toMatchObject(refused);
+    await expect(long.consume().next()).rejects.toMatchObject(refused);
+    const orders = broker.queue('orders');
+    await expect(orders.receive({ attemptId: 'x'.repeat(129) })).rejects.toMatchObject({
+      code: 'CAPSTAN_INVALID_ARGUMENT',
+    });
+    await orders.send({ body: new Uint8Array(900_000) });
+    expect(server.links.length).toBe(1);
   });
 });
 
