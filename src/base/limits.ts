@@ -84,7 +84,7 @@ export const DOOR_ANSWER_BYTES_MAX = 128 * MIB; // held of large answers that cl
 // Supervision.
 export const RESTART_INTENSITY_MAX = 5; // restarts within the period; one more fails the partition
 export const RESTART_PERIOD_MS = 60_000;
-export const HEARTBEAT_INTERVAL_MS = 500; // a partition wakes at least this often
+export const HEARTBEAT_INTERVAL_MS = 500; // a watched thread wakes at least this often
 export const HEARTBEAT_TIMEOUT_MS_DEFAULT = 5_000; // no heartbeat for so long: hung
 
 assert(FRAME_BYTES_MAX * 2 < RING_BYTES, 'two of the largest frames fit a ring');

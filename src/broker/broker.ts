@@ -236,7 +236,7 @@ export class Broker {
         logOf: (partition) =>
           logSettings(folder.partitionDirectory(partition), folder.partitions, options),
         settings: () => this.#allSettings(),
-        heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? HEARTBEAT_TIMEOUT_MS_DEFAULT,
+        heartbeatTimeoutMs: this.heartbeatTimeoutMs,
         faults: options.faults ?? false,
         logger: options.logger,
       },
@@ -269,6 +269,11 @@ export class Broker {
 
   get partitions(): number {
     return this.#folder.partitions;
+  }
+
+  /** A thread that has not beaten for so long hangs. */
+  get heartbeatTimeoutMs(): number {
+    return this.#options.heartbeatTimeoutMs ?? HEARTBEAT_TIMEOUT_MS_DEFAULT;
   }
 
   get service(): NativeService {

@@ -25,14 +25,12 @@ import type {
 } from '../command/thread-protocol.ts';
 import { allocateDoorbell } from '../ring/doorbell.ts';
 import { allocateDuplex } from '../ring/duplex.ts';
+import { HeartbeatWatch } from './heartbeat-watch.ts';
 import { RestartIntensity } from './restart-intensity.ts';
 
 const WORKER_URL = new URL('../partition/partition-worker.js', import.meta.url);
 /** A restart that follows a failure at once would find the same trouble. */
 const RESTART_DELAY_MS = 50;
-/** A thread that starts may take so many times longer for its first beat: it loads its code first,
- *  and the machine may be busy with starting the others. */
-const START_PATIENCE = 4;
 
 export interface SupervisorOptions {
   readonly board: Board;
@@ -61,11 +59,9 @@ export interface SupervisorEvents {
 
 export class Supervisor {
   readonly #children: readonly PartitionChild[];
-  readonly #options: SupervisorOptions;
   #watchdog: NodeJS.Timeout | undefined;
 
   constructor(options: SupervisorOptions, events: SupervisorEvents) {
-    this.#options = options;
     this.#children = Array.from(
       { length: options.board.partitions },
       (_, partition) => new PartitionChild(partition, options, events),
@@ -80,8 +76,7 @@ export class Supervisor {
   }
 
   #watch(): void {
-    const missesMax = Math.ceil(this.#options.heartbeatTimeoutMs / HEARTBEAT_INTERVAL_MS);
-    for (const child of this.#children) child.watch(missesMax);
+    for (const child of this.#children) child.watch();
   }
 
   /** No restarts from here on. Resolves when every thread has exited; each was told to stop before,
@@ -108,9 +103,7 @@ class PartitionChild {
   #restartTimer: NodeJS.Timeout | undefined;
   #stopping = false;
   #failure: Failure | undefined;
-  #lastBeat = 0;
-  /** Looks in a row that found no beat since the one before. */
-  #misses = 0;
+  #watch: HeartbeatWatch | undefined;
   #firstRun: { resolve: () => void; reject: (error: BrokerError) => void } | undefined;
 
   constructor(partition: number, options: SupervisorOptions, events: SupervisorEvents) {
@@ -146,7 +139,8 @@ class PartitionChild {
       queues: settings(),
       faults,
     };
-    this.#misses = 0;
+    const { heartbeatTimeoutMs } = this.#options;
+    this.#watch = new HeartbeatWatch(heartbeatTimeoutMs, board.heartbeat(this.#partition));
     this.#failure = undefined;
     const worker = new Worker(WORKER_URL, {
       workerData,
@@ -227,20 +221,16 @@ class PartitionChild {
     this.#firstRun = undefined;
   }
 
-  /** Ends the thread when it has not beaten for `missesMax` looks. Looks are counted, not time: a
-   *  process that was suspended as a whole must not find all of its threads hung. */
-  watch(missesMax: number): void {
+  /** Ends the thread when it hangs. */
+  watch(): void {
     if (this.#worker === undefined) return;
-    const beat = this.#options.board.heartbeat(this.#partition);
-    this.#misses = beat === this.#lastBeat ? this.#misses + 1 : 0;
-    this.#lastBeat = beat;
-    const state = this.#options.board.state(this.#partition);
+    const { board } = this.#options;
+    const state = board.state(this.#partition);
     const starting = state === 'starting' || state === 'restarting';
-    if (this.#misses < (starting ? missesMax * START_PATIENCE : missesMax)) return;
-    this.#misses = 0;
+    if (this.#watch?.isHung(board.heartbeat(this.#partition), starting) !== true) return;
     this.#failure = { code: 'CAPSTAN_TIMEOUT', reason: 'no heartbeat: the thread hangs' };
     // A thread that waits for a disk ends when the disk answers; those who wait for it need not.
-    this.#options.board.setState(this.#partition, 'restarting');
+    board.setState(this.#partition, 'restarting');
     this.#events.onGone(this.#partition, 'CAPSTAN_PARTITION_RESTARTING');
     this.#terminate();
   }

@@ -83,6 +83,7 @@ async function run(
       token: options.token,
       logger,
       onGone,
+      onStuck: endAtOnce,
     });
     await Promise.race([started, stop.asked]);
     if (!stop.isAsked()) announce(options, context, broker, logger);
@@ -127,6 +128,12 @@ function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
+/** Leaving by `exit` would end the doors' threads under their sockets, which aborts, or would wait
+ *  for one that hangs. */
+function endAtOnce(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
+
 interface StopAsked {
   /** Resolves with the reason. */
   readonly asked: Promise<string>;
@@ -156,8 +163,7 @@ function stopAsked(context: CliContext, logger: Logger): StopAsked {
     signals++;
     if (signals === 1) return ask(signal);
     logger.warn({ signal }, 'a second signal: ending at once');
-    // Leaving by `exit` would end the doors' threads under their sockets, which aborts.
-    process.kill(process.pid, 'SIGKILL');
+    endAtOnce();
   });
   const forget = () => {
     forgetSignals();

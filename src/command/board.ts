@@ -1,13 +1,15 @@
 /* The board: shared counters that partitions publish and routers read without asking. One
- * SharedArrayBuffer, in three parts, all little-endian host order:
+ * SharedArrayBuffer, in four parts, all little-endian host order:
  *
  *   per partition   32 x i32   heartbeat, state, restarts, then the gauges below
+ *   per router      1 x i32    heartbeat
  *   per queue row   1 x i32    waiting mask: bit r is set while router r waits for a message
  *   per partition, per queue row   4 x i32   ready, visible, in flight, delayed
  *
  * A partition's part and its counts are stored by that partition's thread only, but for state and
- * restarts, which the supervisor stores. Mask bits are stored by their router only. `ready` counts
- * the messages that a receive would return now; `visible` also those behind a locked group.
+ * restarts, which the supervisor stores. A router's heartbeat and its mask bits are stored by its
+ * thread only. `ready` counts the messages that a receive would return now; `visible` also those
+ * behind a locked group.
  *
  * No wake-up is lost: a router sets its bit, then looks at `ready` once more; a partition stores
  * `ready`, then looks at the mask. Both are sequentially consistent, so one sees the other. */
@@ -59,7 +61,7 @@ export interface BoardDescriptor {
 }
 
 export function allocateBoard(partitions: number, rows: number): BoardDescriptor {
-  const words = partitions * PARTITION_WORDS + rows + partitions * rows * COUNT_WORDS;
+  const words = partitions * PARTITION_WORDS + ROUTERS_MAX + rows + partitions * rows * COUNT_WORDS;
   return { memory: new SharedArrayBuffer(words * 4), partitions, rows };
 }
 
@@ -67,6 +69,7 @@ export class Board {
   readonly partitions: number;
   readonly rows: number;
   readonly #words: Int32Array;
+  readonly #routers: number;
   readonly #masks: number;
   readonly #counts: number;
 
@@ -74,7 +77,8 @@ export class Board {
     this.partitions = descriptor.partitions;
     this.rows = descriptor.rows;
     this.#words = new Int32Array(descriptor.memory);
-    this.#masks = this.partitions * PARTITION_WORDS;
+    this.#routers = this.partitions * PARTITION_WORDS;
+    this.#masks = this.#routers + ROUTERS_MAX;
     this.#counts = this.#masks + this.rows;
   }
 
@@ -85,6 +89,15 @@ export class Board {
 
   heartbeat(partition: number): number {
     return Atomics.load(this.#words, partition * PARTITION_WORDS + HEARTBEAT);
+  }
+
+  /** The thread of router `router` says that it is alive. */
+  beatRouter(router: number): void {
+    Atomics.add(this.#words, this.#routers + router, 1);
+  }
+
+  routerHeartbeat(router: number): number {
+    return Atomics.load(this.#words, this.#routers + router);
   }
 
   setState(partition: number, state: PartitionState): void {

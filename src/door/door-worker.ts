@@ -1,13 +1,15 @@
 /* Thread entry of a door: its router, its protocols, its sockets.
  *
  * The thread must not end while a socket is open, because that takes the whole process with it: so
- * it ends in one way only, by `close`, and an exception that nobody caught is logged and survived.
+ * it ends by `close`, and an exception that nobody caught is logged and survived. It beats on the
+ * board; when it does not, the main thread has it close its sockets, and terminates it.
  * State that such an exception may have left half done is the router's, whose partitions' logs are
  * the truth; a broken invariant makes the door close in good order and be started anew. */
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { InvariantError } from '../base/assert.ts';
 import { steadyClock } from '../base/clock.ts';
+import { HEARTBEAT_INTERVAL_MS } from '../base/limits.ts';
 import { openRemoteRouter } from '../broker/remote-router.ts';
 import { Board } from '../command/board.ts';
 import { BoardMeasurements } from './admin/board-measurements.ts';
@@ -15,6 +17,7 @@ import { LoopLagWatch } from './admin/loop-lag.ts';
 import { openDoor } from './door.ts';
 import { DoorCounters } from './door-counters.ts';
 import type { DoorStart, FromDoor, ToDoor } from './door-thread.ts';
+import { onAbandon } from './hung-thread.ts';
 import { createSocketProtocol } from './socket/socket-protocol.ts';
 import { createSqsProtocol } from './sqs/sqs-protocol.ts';
 import { threadLogger } from './thread-logger.ts';
@@ -29,11 +32,12 @@ const logger = threadLogger((level, fields, message) =>
   post({ kind: 'log', level, fields: { door: start.door, ...fields }, message }),
 );
 const clock = steadyClock(start.router.clock);
+const board = new Board(start.router.board);
 const router = openRemoteRouter(start.router);
 const lags = new LoopLagWatch(start.loopLags, start.door + 1);
 let { damages } = start;
 const source = new BoardMeasurements({
-  board: new Board(start.router.board),
+  board,
   clock,
   startedAtMs: start.startedAtMs,
   version: start.version,
@@ -64,6 +68,12 @@ const server = openDoor({
     counters: new DoorCounters(start.counters, start.door, 'socket'),
   }),
 });
+
+onAbandon(() => server.abandon());
+const beat = () => board.beatRouter(start.router.router);
+beat();
+// Until the last of its work is done.
+setInterval(beat, HEARTBEAT_INTERVAL_MS).unref();
 
 let closing: Promise<void> | undefined;
 

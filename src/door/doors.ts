@@ -1,16 +1,18 @@
 /* The door threads, seen from the main thread: started on one port, watched, started anew if one
- * ends, closed together. */
+ * ends or hangs, closed together. */
 
 import { createServer } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { BrokerError } from '../base/errors.ts';
-import { RESTART_INTENSITY_MAX, RESTART_PERIOD_MS } from '../base/limits.ts';
+import { HEARTBEAT_INTERVAL_MS, RESTART_INTENSITY_MAX, RESTART_PERIOD_MS } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Broker } from '../broker/broker.ts';
+import { HeartbeatWatch } from '../broker/heartbeat-watch.ts';
 import { RestartIntensity } from '../broker/restart-intensity.ts';
 import { allocateLoopLags, LoopLagWatch } from './admin/loop-lag.ts';
 import { allocateDoorCounters } from './door-counters.ts';
 import type { DoorStart, FromDoor, ToDoor } from './door-thread.ts';
+import { endHungThread } from './hung-thread.ts';
 
 export interface DoorsOptions {
   readonly broker: Broker;
@@ -24,6 +26,17 @@ export interface DoorsOptions {
   readonly logger: Logger;
   /** No door is left: nobody can reach the server any longer. */
   readonly onGone: () => void;
+  /** A door hangs in such a way that only the end of the process ends it. */
+  readonly onStuck: () => void;
+}
+
+/** One life of a door's thread. */
+interface DoorLife {
+  readonly worker: Worker;
+  readonly watch: HeartbeatWatch;
+  served: boolean;
+  /** It was found hung, and is being ended. */
+  hangs: boolean;
 }
 
 /** Makes sure that nobody else listens on the port: the doors share it, and would share it with
@@ -55,13 +68,14 @@ function portError(host: string, port: number, error: NodeJS.ErrnoException): Br
 
 export class Doors {
   readonly #options: DoorsOptions;
-  readonly #workers: (Worker | undefined)[];
+  readonly #lives: (DoorLife | undefined)[];
   readonly #intensity = new RestartIntensity(RESTART_INTENSITY_MAX, RESTART_PERIOD_MS);
   readonly #counters: SharedArrayBuffer;
   readonly #loopLags: SharedArrayBuffer;
   readonly #threadNames: readonly string[];
   readonly #lags: LoopLagWatch;
   readonly #startedAtMs = Date.now();
+  readonly #watchdog: NodeJS.Timeout;
   #closing = false;
 
   /** Resolves when every door listens. */
@@ -77,18 +91,19 @@ export class Doors {
 
   private constructor(options: DoorsOptions) {
     this.#options = options;
-    this.#workers = new Array<undefined>(options.count).fill(undefined);
+    this.#lives = new Array<undefined>(options.count).fill(undefined);
     this.#counters = allocateDoorCounters(options.count);
     this.#threadNames = ['main', ...Array.from({ length: options.count }, (_, d) => `door-${d}`)];
     this.#loopLags = allocateLoopLags(this.#threadNames.length);
     this.#lags = new LoopLagWatch(this.#loopLags, 0);
+    this.#watchdog = setInterval(() => this.#watch(), HEARTBEAT_INTERVAL_MS);
     options.broker.onDamages((damages) => this.#tell({ kind: 'damages', damages }));
   }
 
   /** Starts the thread of a door; resolves when it listens. */
   #start(door: number): Promise<void> {
     const { broker, host, port, version, publicUrl } = this.#options;
-    const { start: router, transfer } = broker.routerStart(door + 1);
+    const { start: router, transfer } = broker.routerStart(routerOf(door));
     const start: DoorStart = {
       door,
       host,
@@ -110,12 +125,14 @@ export class Doors {
       transferList: transfer,
       name: `capstan door ${door}`,
     });
-    this.#workers[door] = worker;
-    let served = false;
+    const { board, heartbeatTimeoutMs } = broker;
+    const watch = new HeartbeatWatch(heartbeatTimeoutMs, board.routerHeartbeat(routerOf(door)));
+    const life: DoorLife = { worker, watch, served: false, hangs: false };
+    this.#lives[door] = life;
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromDoor) => {
         if (message.kind === 'listening') {
-          served = true;
+          life.served = true;
           resolve();
         } else if (message.kind === 'log') this.#log(message);
         else reject(new BrokerError('CAPSTAN_INTERNAL', message.message));
@@ -126,14 +143,41 @@ export class Doors {
       });
       worker.on('exit', (code) => {
         reject(new BrokerError('CAPSTAN_INTERNAL', `Door ${door} ended with code ${code}.`));
-        this.#workers[door] = undefined;
-        if (served) this.#restart(door, code);
+        this.#lives[door] = undefined;
+        if (life.served) this.#restart(door, code);
       });
     });
   }
 
   #tell(message: ToDoor): void {
-    for (const worker of this.#workers) worker?.postMessage(message);
+    for (const life of this.#lives) life?.worker.postMessage(message);
+  }
+
+  #watch(): void {
+    const { board } = this.#options.broker;
+    this.#lives.forEach((life, door) => {
+      const isHung = life?.watch.isHung(board.routerHeartbeat(routerOf(door)), !life.served);
+      if (isHung !== true) return;
+      if (!life!.hangs) void this.#end(door, life!);
+      else this.#giveUp(door, 'it hangs on, and cannot be interrupted');
+    });
+  }
+
+  /** Ends a thread that hangs. Its exit has it started anew. */
+  async #end(door: number, life: DoorLife): Promise<void> {
+    life.hangs = true;
+    this.#options.logger.error({ door }, 'no heartbeat: a door thread hangs');
+    try {
+      await endHungThread(life.worker);
+    } catch (error) {
+      this.#giveUp(door, error);
+    }
+  }
+
+  #giveUp(door: number, error: unknown): void {
+    const { logger, onStuck } = this.#options;
+    logger.error({ door, error }, 'a door thread that hangs cannot be ended without the process');
+    onStuck();
   }
 
   #log({ level, fields, message }: Extract<FromDoor, { kind: 'log' }>): void {
@@ -146,7 +190,7 @@ export class Doors {
     const { logger, onGone } = this.#options;
     if (!this.#intensity.allow(performance.now())) {
       logger.error({ door, code }, 'a door thread ended too often; it is given up');
-      if (this.#workers.every((worker) => worker === undefined)) onGone();
+      if (this.#lives.every((life) => life === undefined)) onGone();
       return;
     }
     logger.warn({ door, code }, 'a door thread ended; it is started anew');
@@ -161,13 +205,20 @@ export class Doors {
   async close(patienceMs: number): Promise<void> {
     this.#closing = true;
     this.#lags.close();
-    const running = this.#workers.filter((worker) => worker !== undefined);
+    const running = this.#lives.filter((life) => life !== undefined);
     await Promise.all(
-      running.map((worker) => {
+      running.map(({ worker }) => {
         const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
         worker.postMessage({ kind: 'close', patienceMs } satisfies ToDoor);
         return ended;
       }),
     );
+    // One that hangs until here would be waited for in vain.
+    clearInterval(this.#watchdog);
   }
+}
+
+/** The main thread has the first router. */
+function routerOf(door: number): number {
+  return door + 1;
 }

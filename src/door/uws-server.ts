@@ -127,4 +127,9 @@ export class UwsServer {
     }
     this.#app.close();
   }
+  /** Closes every socket at once. The thread is to be ended in the middle of whatever it does. */
+  abandon(): void {
+    this.#closing = true;
+    this.#app.close();
+  }
 }

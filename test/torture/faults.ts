@@ -50,6 +50,13 @@ async function failThread(rig: Rig): Promise<void> {
   await sleep(rig.random.below(500));
 }
 
+/** The thread takes the process with it. */
+async function failProcess(rig: Rig): Promise<void> {
+  rig.server.signal('SIGUSR2');
+  await rig.server.exited();
+  await rig.server.start();
+}
+
 /** Kills a process and waits for it: restarts come with the next look at its health. */
 async function restartAfterCut(rig: Rig): Promise<void> {
   await rig.server.exited();
@@ -223,6 +230,15 @@ export const FAULTS: readonly Fault[] = [
     logged: /"a door thread ended; it is started anew"/g,
   },
   {
+    name: 'door hangs',
+    how: 'a door thread loops for ever, in the middle of a request if it has one',
+    exclusive: true,
+    needs: failingThreads('door hangs'),
+    inflict: failThread,
+    logged: /"a door thread ended; it is started anew"/g,
+    onDemand: 'test/crash/door-hung.test.ts has it in less time',
+  },
+  {
     name: 'partitions and process fail',
     how: 'partition threads throw, exit or hang, up to three at once; or that, then SIGKILL',
     exclusive: true,
@@ -243,11 +259,15 @@ export const FAULTS: readonly Fault[] = [
     exclusive: true,
     needs: failingThreads('door out of memory'),
     onDemand: 'it aborts, and so may leave a core file',
-    inflict: async (rig) => {
-      rig.server.signal('SIGUSR2');
-      await rig.server.exited();
-      await rig.server.start();
-    },
+    inflict: failProcess,
+  },
+  {
+    name: 'door hangs in native code',
+    how: 'a door thread waits in a system call, and cannot be interrupted: the process ends',
+    exclusive: true,
+    needs: failingThreads('door hangs in native code'),
+    onDemand: 'it takes long to notice',
+    inflict: failProcess,
   },
 ];
 

@@ -3,8 +3,10 @@
  * restarted for.
  *
  * A thread that is to run out of memory is given a small heap from its start, and fills it when it
- * finds its word set: partitions look at the begin of a turn, doors on a timer. */
+ * finds its word set: partitions look at the begin of a turn, doors on a timer, and those that are
+ * to hang also in the middle of a request. */
 
+import { execFileSync } from 'node:child_process';
 import { syncBuiltinESMExports } from 'node:module';
 import worker, {
   getEnvironmentData,
@@ -24,11 +26,17 @@ const LOOK_MS = 10;
 
 const HOARD = 1;
 const BREAK_INVARIANT = 2;
+const LOOP = 3;
+const BLOCK = 4;
+/** Longer than it takes to notice, and not for ever. */
+const BLOCK_SECONDS = 30;
 /** By name; the others are what the broker itself can do to a partition. */
 const WORDS = {
   'out of memory': { word: HOARD, doors: false },
   'door out of memory': { word: HOARD, doors: true },
   'door breaks an invariant': { word: BREAK_INVARIANT, doors: true },
+  'door hangs': { word: LOOP, doors: true },
+  'door hangs in native code': { word: BLOCK, doors: true },
 };
 
 function hoard() {
@@ -39,6 +47,8 @@ function hoard() {
 function suffer(words, index) {
   const word = Atomics.exchange(words, index, 0);
   if (word === HOARD) hoard();
+  if (word === LOOP) for (;;);
+  if (word === BLOCK) execFileSync('sleep', [String(BLOCK_SECONDS)]);
   assert(word !== BREAK_INVARIANT, 'nobody breaks this on purpose');
 }
 
@@ -50,22 +60,28 @@ if (isMainThread) {
   const prepare = Broker.prepare.bind(Broker);
   Broker.prepare = async (options) => {
     // Shorter only where it is waited for: a busy machine may keep a sound thread waiting.
-    const hang = kinds.includes('hang') ? { heartbeatTimeoutMs: 3000 } : {};
+    const hang = kinds.some((kind) => kind.includes('hang')) ? { heartbeatTimeoutMs: 3000 } : {};
     const broker = await prepare.call(Broker, { ...options, faults: true, ...hang });
     watch(broker, kinds, words);
     return broker;
   };
 } else if (workerData?.door !== undefined) {
   const words = getEnvironmentData('capstan torture');
-  setInterval(() => suffer(words, DOORS_FROM + workerData.door), LOOK_MS).unref();
+  const look = () => suffer(words, DOORS_FROM + workerData.door);
+  setInterval(look, LOOK_MS).unref();
+  const { PartitionHandle } = await import('../../dist/broker/partition-handle.js');
+  before(PartitionHandle.prototype, 'finish', look);
 } else if (workerData?.partition !== undefined) {
   const words = getEnvironmentData('capstan torture');
   const { Partition } = await import('../../dist/partition/partition.js');
-  const own = Partition.prototype;
-  const { value: turn } = Object.getOwnPropertyDescriptor(own, 'turn');
-  own.turn = function (now) {
-    suffer(words, workerData.partition);
-    return Reflect.apply(turn, this, [now]);
+  before(Partition.prototype, 'turn', () => suffer(words, workerData.partition));
+}
+
+function before(own, method, act) {
+  const { value } = Object.getOwnPropertyDescriptor(own, method);
+  own[method] = function (...args) {
+    act();
+    return Reflect.apply(value, this, args);
   };
 }
 

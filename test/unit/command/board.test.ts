@@ -49,7 +49,10 @@ describe('the board', () => {
     expect(GAUGES.map((gauge) => board.gauge(1, gauge))).toEqual(GAUGES.map(() => 0));
     expect(board.state(0)).toBe('failed');
     expect(board.state(1)).toBe('starting');
+    board.beatRouter(0);
+    board.beatRouter(0);
     expect([board.restarts(0), board.heartbeat(0)]).toEqual([1, 1]);
+    expect([board.routerHeartbeat(0), board.routerHeartbeat(1)]).toEqual([2, 0]);
     board.setGauge(1, 'sent', 2 ** 32 - 1);
     expect(board.gauge(1, 'sent')).toBe(2 ** 32 - 1);
   });
