@@ -7,11 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { BenchOptions, Scenario } from './harness/bench.ts';
 import { describeMachine, machineLine } from './harness/machine.ts';
-import { writeProfiles } from './harness/profile.ts';
 import { publish } from './harness/publish.ts';
 import { exitCodeOf, type Report, writeReport } from './harness/report.ts';
-import { runSuite } from './harness/suite.ts';
+import type { Failure } from './harness/rows.ts';
+import { type Found, runSuite } from './harness/suite.ts';
 import { formatFigure, tableOfRows, textTable } from './harness/table.ts';
+import { type Costs, costsTable, writeCosts } from './profile/costs-page.ts';
+import { writeFunctions } from './profile/functions.ts';
+import { measureCosts } from './profile/measure-costs.ts';
+import { COST_PATHS } from './profile/paths.ts';
 import { overviewCharts } from './scenarios/overview.ts';
 import { SCENARIOS } from './scenarios/scenarios.ts';
 import { targetsTable } from './scenarios/targets.ts';
@@ -29,8 +33,10 @@ const HELP = `npm run bench -- [options]
   --publish         keeps the results beside the benchmark, and puts them into the README
   --out DIR         where results.json, results.md and plots/ go
   --scratch DIR     where data goes: on the disk that is to be measured
-  --profile         takes CPU profiles of the server and tells where the time of a message
-                    went, in profile.md beside the results`;
+  --profile         then explains what a message costs the server, path by path and line by
+                    line, in costs.md beside the results; takes two minutes more
+  --functions       then runs the same scenarios under the profiler, and tells in functions.md
+                    in which functions the time of their messages went`;
 
 const { values } = parseArgs({
   options: {
@@ -46,6 +52,7 @@ const { values } = parseArgs({
     out: { type: 'string' },
     scratch: { type: 'string', default: `${BUILD_DIRECTORY}data` },
     profile: { type: 'boolean', default: false },
+    functions: { type: 'boolean', default: false },
   },
 });
 
@@ -65,12 +72,11 @@ function chosen(): readonly Scenario[] {
   );
 }
 
-function optionsOf(scratch: string, profileDirectory: string | undefined): BenchOptions {
+function optionsOf(scratch: string): BenchOptions {
   const { quick, repeats, seconds } = values;
   return {
     quick,
     scratch,
-    profileDirectory,
     repeats: repeats === undefined ? undefined : Number(repeats),
     seconds: seconds === undefined ? undefined : Number(seconds),
     onRow: ({ name, figure, unit, verdict, serverCpuUsPerMessage: cpu, note }) => {
@@ -86,8 +92,45 @@ function optionsOf(scratch: string, profileDirectory: string | undefined): Bench
   };
 }
 
+function runScenarios(options: BenchOptions): Promise<Found> {
+  return runSuite(
+    chosen(),
+    options,
+    (scenario) => console.log(`\n${scenario.name}: ${scenario.summary}`),
+    (scenario, seconds) => console.log(`  ${scenario.name} took ${seconds.toFixed(0)} s`),
+  );
+}
+
+/** After all that is timed. What it failed with. */
+async function explainCosts(
+  out: string,
+  origin: Pick<Costs, 'machine' | 'command'>,
+  options: BenchOptions,
+): Promise<readonly Failure[]> {
+  if (process.platform !== 'linux') {
+    options.onSkip({ name: 'costs', reason: 'only Linux tells the CPU time of a thread' });
+    return [];
+  }
+  console.log('\ncosts: what a message costs, line by line');
+  const { paths, failures } = await measureCosts(COST_PATHS, options);
+  if (failures.length > 0) return failures;
+  const costs = { ...origin, paths };
+  writeCosts(out, costs);
+  console.log(`\n${textTable(costsTable(costs))}`);
+  return [];
+}
+
+/** The same scenarios again; their figures are not told. */
+async function explainFunctions(out: string, options: BenchOptions): Promise<void> {
+  const profileDirectory = join(out, 'profiles');
+  rmSync(profileDirectory, { recursive: true, force: true });
+  const quietly = { ...options, profileDirectory, onRow: () => undefined };
+  const { loads } = await runScenarios(quietly);
+  const tables = writeFunctions(join(out, 'functions.md'), profileDirectory, loads);
+  for (const table of tables) console.log(`\n${textTable(table)}`);
+}
+
 async function main(): Promise<void> {
-  const { profile } = values;
   const out = values.publish
     ? join(BUILD_DIRECTORY, '..', PUBLISHED)
     : (values.out ?? join(BUILD_DIRECTORY, 'results'));
@@ -96,33 +139,27 @@ async function main(): Promise<void> {
   chmodSync(scratch, 0o711); // A peer may run as another user.
   // Also when it is interrupted.
   process.on('exit', () => rmSync(scratch, { recursive: true, force: true, maxRetries: 3 }));
-  const profileDirectory = profile ? join(out, 'profiles') : undefined;
-  if (profileDirectory !== undefined) rmSync(profileDirectory, { recursive: true, force: true });
+  const options = optionsOf(scratch);
   console.log(machineLine(machine));
-  const { charts, tables, profiled, ...found } = await runSuite(
-    chosen(),
-    optionsOf(scratch, profileDirectory),
-    (scenario) => console.log(`\n${scenario.name}: ${scenario.summary}`),
-    (scenario, seconds) => console.log(`  ${scenario.name} took ${seconds.toFixed(0)} s`),
-  );
+  const { charts, tables, loads: _, ...found } = await runScenarios(options);
   const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
   const report: Report = { machine, command, ...found };
   const targets = targetsTable(report.rows, values.only.length === 0);
   const all = [targets, ...tables, tableOfRows(report.rows)].filter((t) => t.lines.length > 0);
   const allCharts = [...overviewCharts(report.rows), ...charts];
   writeReport(out, report, all, allCharts);
-  if (values.publish && report.failures.length === 0) {
+  for (const table of all) console.log(`\n${textTable(table)}`);
+  const failures = [...report.failures];
+  if (values.profile) failures.push(...(await explainCosts(out, { machine, command }, options)));
+  if (values.publish && failures.length === 0) {
     const folder = `native-free-bench/${PUBLISHED}`;
     publish(join(BUILD_DIRECTORY, '../..'), folder, report, [targets, ...tables], allCharts);
   }
-  for (const table of all) console.log(`\n${textTable(table)}`);
-  if (profileDirectory !== undefined) {
-    const profiles = writeProfiles(join(out, 'profile.md'), profileDirectory, profiled);
-    for (const table of profiles) console.log(`\n${textTable(table)}`);
-  }
+  if (values.functions) await explainFunctions(out, options);
   const took = performance.now() / 1000;
   console.log(`\nWritten to ${out}, after ${took.toFixed(0)} s`);
-  process.exit(exitCodeOf(report)); // Whatever a hung server or load has left behind ends, too.
+  // Whatever a hung server or load has left behind ends, too.
+  process.exit(exitCodeOf({ failures }));
 }
 
 // Servers and loads end with this process, on its way out: also when it is interrupted.

@@ -35,4 +35,23 @@ export interface BarChart {
   }[];
 }
 
-export type Chart = LineChart | BarChart;
+export interface IciclePart {
+  readonly label: string;
+  readonly value: number;
+  readonly colour: string;
+  /** Below it; together no more than it. */
+  readonly parts?: readonly IciclePart[] | undefined;
+}
+
+/** Flame graphs upside down, one below the other, each as wide as the page. */
+export interface IcicleChart {
+  readonly kind: 'icicles';
+  readonly name: string;
+  readonly title: string;
+  /** How values are told. */
+  readonly text: (value: number) => string;
+  readonly legend: readonly { readonly label: string; readonly colour: string }[];
+  readonly icicles: readonly { readonly label: string; readonly parts: readonly IciclePart[] }[];
+}
+
+export type Chart = LineChart | BarChart | IcicleChart;

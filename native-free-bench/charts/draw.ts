@@ -1,6 +1,7 @@
 /* Draws charts as SVG. */
 
 import type { BarChart, Chart, LineChart } from './chart.ts';
+import { drawIcicles } from './icicles.ts';
 import {
   COLOURS,
   HEIGHT,
@@ -125,6 +126,8 @@ function drawBars(chart: BarChart): string {
   return page(chart.title, 56 + chart.bars.length * (BAR_HEIGHT + BAR_GAP), parts);
 }
 
+const DRAWERS = { lines: drawLines, bars: drawBars, icicles: drawIcicles } as const;
+
 export function drawChart(chart: Chart): string {
-  return chart.kind === 'lines' ? drawLines(chart) : drawBars(chart);
+  return (DRAWERS[chart.kind] as (chart: Chart) => string)(chart);
 }

@@ -9,11 +9,13 @@ const STYLE = `
   text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #57606a; }
   .title { font-size: 15px; font-weight: 600; fill: #24292f; }
   .value { font-weight: 600; fill: #24292f; }
+  .inside { font-size: 11px; fill: #ffffff; }
   .grid { stroke: #8c959f; stroke-opacity: .25; }
   .axis { stroke: #8c959f; }
   @media (prefers-color-scheme: dark) {
     text { fill: #9198a1; }
     .title, .value { fill: #e6edf3; }
+    .inside { fill: #ffffff; }
   }`;
 
 export function escapeText(text: string): string {

@@ -3,9 +3,10 @@
 import { join } from 'node:path';
 import type { Chart } from '../charts/chart.ts';
 import type { LoadName, LoadParameters } from '../loads/loads.ts';
+import { notingArguments, type ThreadTimes } from '../profile/threads.ts';
+import { type Profiled, profilingArguments } from '../profile/v8-profile.ts';
 import { type LoadOptions, type LoadReport, runLoad, WrongCountError } from './load.ts';
 import type { Point } from './load-contract.ts';
-import { type Profiled, SAMPLING_US } from './profile.ts';
 import { type Failure, type Reading, type Row, type RowPlan, rowOf, type Skipped } from './rows.ts';
 import { CapstanServer, type ServerOptions, type ServerPlace } from './server.ts';
 import type { Table } from './table.ts';
@@ -22,6 +23,9 @@ export interface BenchOptions {
   readonly scratch: string;
   /** Profiles of the server go here; undefined: none are taken. */
   readonly profileDirectory?: string | undefined;
+  /** Threads of the server note here what they are, and their CPU time is counted one by one;
+   *  undefined: nobody wants to know. */
+  readonly notesDirectory?: string | undefined;
   readonly repeats?: number | undefined;
   readonly seconds?: number | undefined;
   readonly onRow: (row: Row) => void;
@@ -41,6 +45,11 @@ export interface Scenario {
   tables?(rows: readonly Row[]): readonly Table[];
 }
 
+/** What a load leaves for those who look at its threads. */
+export interface LoadRecord extends Profiled {
+  readonly threads: ThreadTimes;
+}
+
 export class Bench {
   readonly quick: boolean;
   readonly scratch: string;
@@ -51,7 +60,7 @@ export class Bench {
   readonly skipped: Skipped[] = [];
   readonly failures: Failure[] = [];
   readonly curves = new Map<string, readonly Point[]>();
-  readonly profiled: Profiled[] = [];
+  readonly loads: LoadRecord[] = [];
   readonly #scenario: string;
   readonly #options: BenchOptions;
   readonly #place: ServerPlace;
@@ -68,17 +77,16 @@ export class Bench {
     this.warmupSeconds = options.quick ? 0.6 : 2;
     this.seconds = options.seconds ?? (options.quick ? 1.2 : 5);
     this.repeats = options.repeats ?? (options.quick ? 1 : 3);
-    const { profileDirectory } = options;
+    const { profileDirectory, notesDirectory } = options;
     this.#stopsCleanly = !options.quick || profileDirectory !== undefined;
     this.#place = {
       scratch: options.scratch,
-      nodeArguments:
-        profileDirectory === undefined
+      nodeArguments: [
+        ...(notesDirectory === undefined ? [] : notingArguments(notesDirectory)),
+        ...(profileDirectory === undefined
           ? []
-          : [
-              ...['--cpu-prof', '--cpu-prof-dir', join(profileDirectory, scenario)],
-              ...['--cpu-prof-interval', String(SAMPLING_US)],
-            ],
+          : profilingArguments(join(profileDirectory, scenario))),
+      ],
     };
   }
 
@@ -110,10 +118,13 @@ export class Bench {
   ): Promise<LoadReport> {
     const nodeArguments = options?.serverPid === undefined ? this.#place.nodeArguments : [];
     const timeoutMs = LOAD_SLACK_MS + 2000 * (this.warmupSeconds + this.seconds);
-    const report = await runLoad(load, parameters, { nodeArguments, timeoutMs, ...options });
-    const { messages, fromUs, toUs, pid } = report;
+    const countsThreads = this.#options.notesDirectory !== undefined;
+    const given = { nodeArguments, timeoutMs, countsThreads, ...options };
+    const report = await runLoad(load, parameters, given);
+    const { messages, fromUs, toUs, pid, threads } = report;
     const name = `${this.#measuring}${options?.serverPid === undefined ? ' (one process)' : ''}`;
-    this.profiled.push({ scenario: this.#scenario, name, messages, fromUs, toUs, pid });
+    const measured = { scenario: this.#scenario, name, messages, fromUs, toUs, pid };
+    this.loads.push({ ...measured, threads });
     return report;
   }
 

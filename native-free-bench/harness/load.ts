@@ -4,6 +4,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { LoadName, LoadParameters } from '../loads/loads.ts';
+import { type ThreadTimes, threadTimes, timesBetween } from '../profile/threads.ts';
 import { type Histogram, type HistogramSnapshot, mergedHistogram } from './histogram.ts';
 import { imbalanceOf, type LedgerSnapshot, mergedLedger } from './ledger.ts';
 import type { FromLoad, LoadOutcome, Measured, Point, ToLoad } from './load-contract.ts';
@@ -22,6 +23,8 @@ export interface LoadOptions {
   readonly nodeArguments?: readonly string[] | undefined;
   /** False: the load is but a part; the scenario balances the ledgers of all parts. */
   readonly balanced?: boolean | undefined;
+  /** Whether the CPU time of the server is told by thread as well. */
+  readonly countsThreads?: boolean | undefined;
   /** For all of it, from the start of the processes to their reports. */
   readonly timeoutMs?: number | undefined;
 }
@@ -43,6 +46,8 @@ export interface LoadReport {
   readonly toUs: number;
   /** Of the server; where the load is its own server, of the load. */
   readonly pid: number;
+  /** Within the measured time; none unless they are counted. */
+  readonly threads: ThreadTimes;
 }
 
 interface Finished {
@@ -133,7 +138,7 @@ export function requireBalance(name: string, parts: readonly LedgerSnapshot[]): 
   if (imbalance !== undefined) throw new WrongCountError(`${name}: ${imbalance}`);
 }
 
-type Joined = Omit<LoadReport, 'fromUs' | 'toUs' | 'pid'>;
+type Joined = Omit<LoadReport, 'fromUs' | 'toUs' | 'pid' | 'threads'>;
 
 function joined(finished: readonly Finished[], serverCpuUs: number | undefined): Joined {
   const messages = finished.reduce((sum, { outcome }) => sum + outcome.messages, 0);
@@ -162,7 +167,7 @@ export async function runLoad<N extends LoadName>(
   options: LoadOptions = {},
 ): Promise<LoadReport> {
   const { processes = 1, serverPid, nodeArguments = [], balanced = true } = options;
-  const { timeoutMs = NO_TIMEOUT_MS } = options;
+  const { timeoutMs = NO_TIMEOUT_MS, countsThreads = false } = options;
   const children = Array.from({ length: processes }, () => new LoadProcess(nodeArguments));
   const timeout = setTimeout(() => {
     const error = new Error(`The load ${load} has not ended after ${timeoutMs} ms.`);
@@ -171,6 +176,8 @@ export async function runLoad<N extends LoadName>(
   let exitTimeoutMs = 0;
   const serverCpu = (): number | undefined =>
     serverPid === undefined ? undefined : cpuTimeUs(serverPid);
+  const pid = serverPid ?? children[0]!.pid;
+  const threadsNow = (): ThreadTimes => (countsThreads ? threadTimes(pid) : new Map());
   try {
     const all = <T extends FromLoad['type']>(type: T) =>
       Promise.all(children.map((child) => child.next(type)));
@@ -181,15 +188,16 @@ export async function runLoad<N extends LoadName>(
     });
     await warm;
     const cpuAtStart = serverCpu();
+    const threadsAtStart = threadsNow();
     const fromUs = nowUs();
     for (const child of children) child.tell({ type: 'go' });
     await ended;
     const toUs = nowUs();
+    const threads = timesBetween(threadsAtStart, threadsNow());
     const serverCpuUs = usedSince(cpuAtStart, serverCpu());
     const finished = await done;
     exitTimeoutMs = EXIT_TIMEOUT_MS;
-    const pid = serverPid ?? children[0]!.pid;
-    const report = { ...joined(finished, serverCpuUs), fromUs, toUs, pid };
+    const report = { ...joined(finished, serverCpuUs), fromUs, toUs, pid, threads };
     if (balanced && report.ledger !== undefined) requireBalance(load, [report.ledger]);
     return report;
   } finally {

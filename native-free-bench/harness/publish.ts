@@ -4,6 +4,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Chart } from '../charts/chart.ts';
+import { costsSection, readCosts } from '../profile/costs-page.ts';
 import { machineLine } from './machine.ts';
 import type { Report } from './report.ts';
 import { markdownTable, type Table } from './table.ts';
@@ -30,7 +31,8 @@ function section(
   ].join('\n\n');
 }
 
-/** @param folder of the results, from the README's own. */
+/** The costs are those that were measured last, perhaps in another run.
+ *  @param folder of the results, from the README's own. */
 export function publish(
   root: string,
   folder: string,
@@ -44,6 +46,11 @@ export function publish(
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (from < 0 || to < from) throw new Error(`${file} has no marks for the benchmarks.`);
   const rows = `All rows are in [${folder}/results.md](${folder}/results.md).`;
-  const inside = `${section(report, tables, charts, `${folder}/plots`)}\n\n${rows}\n`;
+  const costs = readCosts(join(root, folder));
+  const inside = [
+    section(report, tables, charts, `${folder}/plots`),
+    ...(costs === undefined ? [] : [costsSection(costs, folder)]),
+    `${rows}\n`,
+  ].join('\n\n');
   writeFileSync(file, text.slice(0, from + BEGIN.length) + inside + text.slice(to));
 }

@@ -1,8 +1,8 @@
 /* Runs scenarios one after the other, and gathers what they found. */
 
 import type { Chart } from '../charts/chart.ts';
+import type { Profiled } from '../profile/v8-profile.ts';
 import { Bench, type BenchOptions, type Scenario } from './bench.ts';
-import type { Profiled } from './profile.ts';
 import type { Report } from './report.ts';
 import type { Table } from './table.ts';
 
@@ -10,7 +10,7 @@ export type Found = Pick<Report, 'rows' | 'curves' | 'skipped' | 'failures'> & {
   readonly charts: readonly Chart[];
   /** Those that scenarios add to the table of all rows. */
   readonly tables: readonly Table[];
-  readonly profiled: readonly Profiled[];
+  readonly loads: readonly Profiled[];
 };
 
 /** What a scenario throws is a failure of it, and the next one runs. */
@@ -35,7 +35,7 @@ export async function runSuite(
     curves: Object.fromEntries(done.flatMap(({ bench }) => [...bench.curves])),
     skipped: done.flatMap(({ bench }) => bench.skipped),
     failures: done.flatMap(({ bench }) => bench.failures),
-    profiled: done.flatMap(({ bench }) => bench.profiled),
+    loads: done.flatMap(({ bench }) => bench.loads),
     charts: measured.flatMap(({ scenario, bench }) => [
       ...(scenario.charts?.(bench.rows, bench.curves) ?? []),
     ]),

@@ -8,7 +8,7 @@ import { cycleParameters, FSYNC } from './standard.ts';
 
 const TARGET_PER_SECOND = 1_000_000; // at batches of 100
 
-async function cycle(bench: Bench, batch: number): Promise<Reading> {
+export async function embeddedCycle(bench: Bench, batch: number): Promise<Reading> {
   const data = mkdtempSync(join(bench.scratch, 'embedded-'));
   try {
     const parameters = cycleParameters(bench, data, { driver: 'websocket', batch });
@@ -35,7 +35,7 @@ export const scenario: Scenario = {
           better: 'more',
           target: batch === 100 ? TARGET_PER_SECOND : undefined,
         },
-        () => cycle(bench, batch),
+        () => embeddedCycle(bench, batch),
       );
     }
   },

@@ -19,6 +19,10 @@ const TARGET_RATIO = 0.6;
 const REQUESTS_PER_SECOND_ROUGHLY = 20_000;
 const SENDS = { batch: 1, lanes: IN_FLIGHT, connections: 4 };
 
+export function singleSends(bench: Bench, driver: 'websocket' | 'sqs-json'): Promise<Reading> {
+  return remoteEnqueueReading(bench, { ...SENDS, driver });
+}
+
 /** The hello over the same connections, with the same requests as SendMessage. */
 async function hello(bench: Bench): Promise<Reading> {
   const server = await startHello(bench.scratch);
@@ -36,7 +40,7 @@ async function hello(bench: Bench): Promise<Reading> {
 
 /** SendMessage and the hello, one after the other. */
 async function besideHello(bench: Bench) {
-  const send = await remoteEnqueueReading(bench, { ...SENDS, driver: 'sqs-json' });
+  const send = await singleSends(bench, 'sqs-json');
   const plain = await hello(bench);
   return { send, plain, ratio: { figure: send.figure / plain.figure } };
 }
@@ -53,7 +57,7 @@ export const scenario: Scenario = {
         parameters: { api: 'websocket' },
         target: TARGET_SOCKET_PER_SECOND,
       },
-      () => remoteEnqueueReading(bench, { ...SENDS, driver: 'websocket' }),
+      () => singleSends(bench, 'websocket'),
     );
     await bench.measure(
       {

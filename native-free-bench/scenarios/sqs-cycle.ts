@@ -1,10 +1,16 @@
 /* SQS over HTTP: SendMessageBatch, ReceiveMessage and DeleteMessageBatch of 10. */
 
-import type { Scenario } from '../harness/bench.ts';
+import type { Bench, Scenario } from '../harness/bench.ts';
+import type { Reading } from '../harness/rows.ts';
 import { measureSqs, SQS_BATCH, SQS_CONNECTIONS } from './sqs.ts';
 import { remoteCycleReading } from './standard.ts';
 
 const TARGET_PER_SECOND = 100_000;
+
+export function bareSqsCycle(bench: Bench): Promise<Reading> {
+  const lanes = SQS_CONNECTIONS / 2; // of senders, and as many of receivers
+  return remoteCycleReading(bench, {}, { driver: 'sqs-json', batch: SQS_BATCH, lanes });
+}
 
 export const scenario: Scenario = {
   name: 'sqs-cycle',
@@ -15,11 +21,6 @@ export const scenario: Scenario = {
       target: TARGET_PER_SECOND,
       load: 'autocannon-cycle',
       requestsPerSecond: 12_000,
-      bare: () =>
-        remoteCycleReading(
-          bench,
-          {},
-          { driver: 'sqs-json', batch: SQS_BATCH, lanes: SQS_CONNECTIONS / 2 },
-        ),
+      bare: () => bareSqsCycle(bench),
     }),
 };

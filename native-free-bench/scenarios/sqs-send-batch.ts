@@ -1,10 +1,16 @@
 /* SQS over HTTP: SendMessageBatch of 10. */
 
-import type { Scenario } from '../harness/bench.ts';
+import type { Bench, Scenario } from '../harness/bench.ts';
+import type { Reading } from '../harness/rows.ts';
 import { measureSqs, SQS_BATCH, SQS_CONNECTIONS } from './sqs.ts';
 import { remoteEnqueueReading } from './standard.ts';
 
 const TARGET_PER_SECOND = 200_000;
+
+export function bareSendBatch(bench: Bench): Promise<Reading> {
+  const settings = { batch: SQS_BATCH, lanes: SQS_CONNECTIONS };
+  return remoteEnqueueReading(bench, { driver: 'sqs-json', ...settings });
+}
 
 export const scenario: Scenario = {
   name: 'sqs-send-batch',
@@ -15,11 +21,6 @@ export const scenario: Scenario = {
       target: TARGET_PER_SECOND,
       load: 'autocannon-post',
       requestsPerSecond: 12_000,
-      bare: () =>
-        remoteEnqueueReading(bench, {
-          driver: 'sqs-json',
-          batch: SQS_BATCH,
-          lanes: SQS_CONNECTIONS,
-        }),
+      bare: () => bareSendBatch(bench),
     }),
 };

@@ -1,10 +1,15 @@
 /* The native protocol: enqueue, receive and delete, by batch size. */
 
-import { type Scenario, throughputOf } from '../harness/bench.ts';
-import { FSYNC, remoteCycle } from './standard.ts';
+import type { Bench, Scenario } from '../harness/bench.ts';
+import type { Reading } from '../harness/rows.ts';
+import { FSYNC, remoteCycleReading } from './standard.ts';
 
 const TARGET_PER_SECOND = 500_000; // at batches of 100
 const TARGET_CPU_US = 3;
+
+export function websocketCycle(bench: Bench, batch: number): Promise<Reading> {
+  return remoteCycleReading(bench, {}, { driver: 'websocket', batch, connections: 4 });
+}
 
 export const scenario: Scenario = {
   name: 'websocket-cycle',
@@ -33,15 +38,9 @@ export const scenario: Scenario = {
           },
         },
         async () => {
-          const report = await remoteCycle(
-            bench,
-            {},
-            { driver: 'websocket', batch, connections: 4 },
-          );
-          return {
-            throughput: throughputOf(report),
-            cpu: { figure: report.serverCpuUsPerMessage ?? Number.NaN },
-          };
+          const throughput = await websocketCycle(bench, batch);
+          const cpu = { figure: throughput.serverCpuUsPerMessage ?? Number.NaN };
+          return { throughput, cpu };
         },
       );
     }
