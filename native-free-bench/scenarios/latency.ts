@@ -130,10 +130,7 @@ export const scenario: Scenario = {
       const settings = { driver: 'websocket', batch, connections: 4 } as const;
       const { perSecond } = await remoteCycle(bench, {}, settings);
       const peak = `the peak of ${Math.round(perSecond).toLocaleString('en-US')} msg/s`;
-      for (const share of bench.values(
-        [0.25, 0.5, 0.75],
-        batch === 1 ? [0.25, 0.5, 0.75] : [0.5],
-      )) {
+      for (const share of bench.values([0.25, 0.5, 0.75], batch === 1 ? [0.25, 0.5] : [0.5])) {
         await measure(
           bench,
           {

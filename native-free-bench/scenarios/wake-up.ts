@@ -2,15 +2,17 @@
  * and then. */
 
 import type { Scenario } from '../harness/bench.ts';
-import { driverOptions, FSYNC, urlFor } from './standard.ts';
+import { driverOptions, FSYNC, type RemoteDriver, urlFor } from './standard.ts';
 
 const MESSAGES_PER_SECOND = 25; // so few that the consumer always waits
+
+const DRIVERS: readonly RemoteDriver[] = ['websocket', 'sqs-json', 'rest'];
 
 export const scenario: Scenario = {
   name: 'wake-up',
   summary: 'Long-poll wake-up latency: one message now and then for a waiting consumer.',
   run: async (bench) => {
-    for (const driver of ['websocket', 'sqs-json', 'rest'] as const) {
+    for (const driver of bench.values(DRIVERS, DRIVERS.slice(0, 2))) {
       const plan = (figure: string) => ({
         name: `${driver}, waiting consumer, ${figure}`,
         parameters: { driver, figure },
