@@ -21,6 +21,13 @@ export interface ServerCommand {
   readonly stopSignal?: NodeJS.Signals | undefined;
 }
 
+/** This process's, without what would have every Node process read certificates as it starts, which
+ *  no server here has a use for. */
+function environment(): NodeJS.ProcessEnv {
+  const { NODE_EXTRA_CA_CERTS: _, ...rest } = process.env;
+  return rest;
+}
+
 const running = new Set<ChildServer>();
 process.on('exit', () => {
   for (const server of running) server.killNow();
@@ -37,7 +44,7 @@ export class ChildServer {
     const log = openSync(command.logFile, 'a');
     this.#child = spawn(command.command, command.arguments, {
       cwd: command.directory,
-      env: { ...process.env, ...command.environment },
+      env: { ...environment(), ...command.environment },
       stdio: ['ignore', log, log],
       detached: true, // a group of its own: what it starts is ended with it
       ...command.user,

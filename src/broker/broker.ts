@@ -64,6 +64,8 @@ const SEGMENTS_NOT_DIGESTED_IN_QUIET = 1;
 const QUIET_MS = 5_000;
 /** Segments that are kept ready ahead of use, per partition. */
 const SPARE_SEGMENTS = 2;
+/** After a start the first clients come before maintenance, which has had what it needs most. */
+const FIRST_MAINTENANCE_MS = 1000;
 const PAGE_BYTES = 4096;
 const CATALOG_SEGMENT_BYTES = 1024 * 1024;
 /** A partition that was told to stop has this long to finish its turn. */
@@ -119,6 +121,7 @@ export class Broker {
   readonly #missedChanges: (CatalogChange[] | undefined)[];
   /** Of each partition, until its log is quiet. */
   readonly #quietTimers: (NodeJS.Timeout | undefined)[] = [];
+  #firstMaintenance: NodeJS.Timeout | undefined;
   readonly #damageListeners: ((damages: readonly Damage[]) => void)[] = [];
   #closing: Promise<void> | undefined;
 
@@ -263,7 +266,9 @@ export class Broker {
       !hasSpares(NODE_STORAGE, this.#folder.partitionDirectory(partition));
     for (const partition of partitions.filter(bare)) this.#prepareSegments(partition);
     await this.#supervisor.start();
-    for (const partition of partitions) this.#prepareSegments(partition);
+    this.#firstMaintenance = setTimeout(() => {
+      for (const partition of partitions) this.#prepareSegments(partition);
+    }, FIRST_MAINTENANCE_MS).unref();
     this.#moves.resume();
   }
 
@@ -429,7 +434,7 @@ export class Broker {
     await Promise.all([...stops, stopped]);
     this.#router.close();
     for (const port of this.#ports) port.close();
-    for (const timer of this.#quietTimers) clearTimeout(timer);
+    for (const timer of [this.#firstMaintenance, ...this.#quietTimers]) clearTimeout(timer);
     await this.#maintenance.close();
     this.#folder.close();
   }

@@ -4,8 +4,9 @@
  * rings. Past the restart intensity it is failed and the others go on. A new thread is started only
  * after the old one has exited: that is the fence that keeps two writers off one log. */
 
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { ClockAnchor } from '../base/clock.ts';
+import { startThread } from '../base/early-threads.ts';
 import { BrokerError, type ErrorCode } from '../base/errors.ts';
 import {
   HEARTBEAT_INTERVAL_MS,
@@ -14,7 +15,6 @@ import {
   RING_BYTES,
 } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
-import { workerArguments } from '../base/worker-arguments.ts';
 import type { Board, BoardDescriptor } from '../command/board.ts';
 import type { QueueSettings } from '../command/queue-definition.ts';
 import type {
@@ -142,11 +142,8 @@ class PartitionChild {
     const { heartbeatTimeoutMs } = this.#options;
     this.#watch = new HeartbeatWatch(heartbeatTimeoutMs, board.heartbeat(this.#partition));
     this.#failure = undefined;
-    const worker = new Worker(WORKER_URL, {
-      workerData,
-      name: `partition-${this.#partition}`,
-      execArgv: workerArguments(),
-    });
+    const name = `partition-${this.#partition}`;
+    const worker = startThread(WORKER_URL, { workerData, name });
     this.#worker = worker;
     worker.on('message', (message: PartitionMessage) => this.#onMessage(message, links));
     worker.on('error', (error) => {

@@ -4,9 +4,7 @@
 import { pino } from 'pino';
 import sonicBoom from 'sonic-boom';
 import type { Logger } from '../base/logger.ts';
-
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+import { LOG_LEVELS, type LogLevel } from './log-levels.ts';
 
 const STDERR = 2;
 

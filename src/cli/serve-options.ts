@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Durability, parseDurability, SYNC_INTERVAL_MS_MAX } from '../base/durability.ts';
 import { BrokerError } from '../base/errors.ts';
 import { PARTITIONS_MAX, ROUTERS_MAX } from '../base/limits.ts';
-import { LOG_LEVELS, type LogLevel } from './log-output.ts';
+import { LOG_LEVELS, type LogLevel } from './log-levels.ts';
 
 const PORT_DEFAULT = 9324;
 const PORT_MAX = 65_535;

@@ -28,7 +28,7 @@ export interface LogSettings {
   readonly durability: Durability;
 }
 
-/** `workerData` of a partition's thread. */
+/** The start of a partition's thread. */
 export interface PartitionStart {
   readonly partition: number;
   readonly log: LogSettings;

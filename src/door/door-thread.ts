@@ -5,7 +5,7 @@ import type { DamageReport } from './admin/health.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
-/** `workerData` of a door's thread. */
+/** The start of a door's thread. */
 export interface DoorStart {
   readonly door: number;
   readonly host: string;

@@ -6,9 +6,10 @@
  * State that such an exception may have left half done is the router's, whose partitions' logs are
  * the truth; a broken invariant makes the door close in good order and be started anew. */
 
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { InvariantError } from '../base/assert.ts';
 import { steadyClock } from '../base/clock.ts';
+import { threadStart } from '../base/early-threads.ts';
 import { HEARTBEAT_INTERVAL_MS } from '../base/limits.ts';
 import { openRemoteRouter } from '../broker/remote-router.ts';
 import { Board } from '../command/board.ts';
@@ -25,7 +26,7 @@ import { threadLogger } from './thread-logger.ts';
 /** A door that closes because of a defect has this long to finish what it has begun. */
 const DEFECT_PATIENCE_MS = 1000;
 
-const start = workerData as DoorStart;
+const start = await threadStart<DoorStart>();
 const port = parentPort!;
 const post = (message: FromDoor): void => port.postMessage(message);
 const logger = threadLogger((level, fields, message) =>

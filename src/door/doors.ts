@@ -2,7 +2,8 @@
  * ends or hangs, closed together. */
 
 import { createServer } from 'node:net';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '../base/early-threads.ts';
 import { BrokerError } from '../base/errors.ts';
 import { HEARTBEAT_INTERVAL_MS, RESTART_INTENSITY_MAX, RESTART_PERIOD_MS } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
@@ -13,6 +14,8 @@ import { allocateLoopLags, LoopLagWatch } from './admin/loop-lag.ts';
 import { allocateDoorCounters } from './door-counters.ts';
 import type { DoorStart, FromDoor, ToDoor } from './door-thread.ts';
 import { endHungThread } from './hung-thread.ts';
+
+const WORKER_URL = new URL('./door-worker.js', import.meta.url);
 
 export interface DoorsOptions {
   readonly broker: Broker;
@@ -119,8 +122,7 @@ export class Doors {
       threadNames: this.#threadNames,
       damages: broker.damages,
     };
-    const url = new URL('./door-worker.js', import.meta.url);
-    const worker = new Worker(url, {
+    const worker = startThread(WORKER_URL, {
       workerData: start,
       transferList: transfer,
       name: `capstan door ${door}`,

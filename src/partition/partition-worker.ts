@@ -2,9 +2,10 @@
  * supervisor asks to stop. Whatever goes wrong ends the thread; recovery and restart are one
  * path. */
 
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { steadyClock } from '../base/clock.ts';
+import { threadStart } from '../base/early-threads.ts';
 import { HEARTBEAT_INTERVAL_MS } from '../base/limits.ts';
 import { Board } from '../command/board.ts';
 import {
@@ -29,7 +30,7 @@ const RECORDS_PER_BEAT = 1024;
  *  found. Room that is not used takes no memory. */
 const BYTES_PER_MESSAGE = 256;
 
-const start = workerData as PartitionStart;
+const start = await threadStart<PartitionStart>();
 const steady = steadyClock(start.clock);
 /** Time in this partition never goes back, not across a restart either: deadlines are times in its
  *  log. Where the machine's clock was set back meanwhile, the partition's is ahead of it. */

@@ -38,19 +38,28 @@ export interface SyncerStart {
 const WORKER_URL = new URL('./sync-worker.js', import.meta.url);
 
 export class SyncThread implements Syncer {
-  readonly #words: Int32Array;
+  readonly #words = new Int32Array(new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT));
+  readonly #doorbell: SharedArrayBuffer;
+  #started = false;
 
   /** @param doorbell the owner's, rung when a sync has ended. */
   constructor(doorbell: SharedArrayBuffer) {
-    const words = new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT);
-    this.#words = new Int32Array(words);
-    const workerData: SyncerStart = { words, doorbell };
-    // It ends with its owner's thread, which never looks at its events: it does nothing but sync.
-    new Worker(WORKER_URL, { workerData, resourceLimits: { maxOldGenerationSizeMb: 16 } }).unref();
+    this.#doorbell = doorbell;
   }
 
+  /** The first look starts the thread: a partition that commits little never has it, and one that
+   *  reads its log has the cores for that. */
   get ready(): boolean {
+    if (!this.#started) this.#start();
     return Atomics.load(this.#words, STATE) === READY;
+  }
+
+  #start(): void {
+    this.#started = true;
+    const words = this.#words.buffer;
+    const workerData: SyncerStart = { words, doorbell: this.#doorbell };
+    // It ends with its owner's thread, which never looks at its events: it does nothing but sync.
+    new Worker(WORKER_URL, { workerData, resourceLimits: { maxOldGenerationSizeMb: 16 } }).unref();
   }
 
   begin(file: StorageFile): void {

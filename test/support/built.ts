@@ -8,8 +8,16 @@ import { pathToFileURL } from 'node:url';
 /** The repository, wherever this file has been compiled to. */
 export const ROOT = path.dirname(createRequire(import.meta.url).resolve('capstan/package.json'));
 
+export function builtFile(file: string): URL {
+  return pathToFileURL(path.join(ROOT, 'dist', file));
+}
+
 function built<Module>(file: string): Promise<Module> {
-  return import(pathToFileURL(path.join(ROOT, 'dist', file)).href) as Promise<Module>;
+  return import(builtFile(file).href) as Promise<Module>;
+}
+
+export function builtEarlyThreads(): Promise<typeof import('../../src/base/early-threads.ts')> {
+  return built('base/early-threads.js');
 }
 
 export async function builtBroker(): Promise<

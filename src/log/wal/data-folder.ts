@@ -9,13 +9,13 @@ import { join, resolve } from 'node:path';
 import { BrokerError } from '../../base/errors.ts';
 import { PARTITIONS_MAX } from '../../base/limits.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
+import { METADATA_NAME } from './folder-metadata.ts';
 import { isDiskFull, isMissing, NODE_STORAGE } from './storage.ts';
 import { writeWholeFile } from './whole-file.ts';
 
 export const FOLDER_FORMAT_VERSION = 1;
 export const SECRET_BYTES = 32;
 
-const METADATA_NAME = 'capstan.json';
 const CATALOG_NAME = 'catalog';
 /** Space that is given up for the lock of a start on a full disk: more than the file takes. */
 const RESERVE_NAME = 'reserve';
