@@ -76,6 +76,11 @@ class CommandConsumer {
     if (retryDelayMs !== undefined && retryDelayMs > VISIBILITY_TIMEOUT_MS_MAX) {
       throw usageError('--retry-delay is 12h at most.');
     }
+    const { stdout, stderr } = this.#context;
+    for (const stream of new Set([stdout, stderr])) {
+      // Each command that runs listens to it, once or twice.
+      stream.setMaxListeners(stream.getMaxListeners() + 2 * concurrency);
+    }
     let signals = 0;
     const removeListener = this.#context.onStopSignal(() => {
       if (signals++ === 0) void this.#consumer?.stop();

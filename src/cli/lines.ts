@@ -29,6 +29,7 @@ export async function* linesOf(
     if (restBytes > bytesMax + 1) tooLong(line);
   }
   const last = Buffer.concat(rest);
+  if (last.length > bytesMax) tooLong(line);
   if (last.length > 0) yield last;
 }
 
@@ -36,8 +37,8 @@ function withoutReturn(line: Buffer): Buffer {
   return line.at(-1) === 0x0d ? line.subarray(0, -1) : line;
 }
 
-/** Groups of up to `countMax` values that weigh up to `weightMax` together. A group that is begun
- *  is not held back: when the values pause for `patienceMs`, it goes. */
+/** Groups of up to `countMax` values that weigh up to `weightMax` together, or of one value. A
+ *  group that is begun is not held back: when the values pause for `patienceMs`, it goes. */
 export async function* batchesOf<Value>(
   values: AsyncIterable<Value>,
   weigh: (value: Value) => number,
@@ -57,7 +58,8 @@ export async function* batchesOf<Value>(
     }
     if (result.done === true) break;
     const valueWeight = weigh(result.value);
-    if (batch.length === limits.countMax || weight + valueWeight > limits.weightMax) {
+    const isFull = batch.length === limits.countMax || weight + valueWeight > limits.weightMax;
+    if (isFull && batch.length > 0) {
       yield batch;
       batch = [];
       weight = 0;

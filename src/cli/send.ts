@@ -156,6 +156,9 @@ class Sender {
         if (this.#failure !== undefined) break;
         this.#begin(batch.map(input));
       }
+    } catch (error) {
+      // Input that was let go after a failure ends with an error of its own.
+      this.#fail(error);
     } finally {
       await Promise.all(this.#inFlight);
       this.#progress.end();
@@ -168,12 +171,16 @@ class Sender {
     this.#position += messages.length;
     const batch = this.#queue.sendBatch(messages).then(
       (results) => this.#note(position, results),
-      (error: unknown) => {
-        this.#failure ??= error;
-      },
+      (error: unknown) => this.#fail(error),
     );
     const tracked = batch.finally(() => this.#inFlight.delete(tracked));
     this.#inFlight.add(tracked);
+  }
+
+  /** Nothing more is sent; whoever writes the input is not waited for. */
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#context.stdin.destroy();
   }
 
   async #note(position: number, results: readonly SendResult[]): Promise<void> {

@@ -7,9 +7,15 @@
  * kept hidden until the handler is done. */
 
 import { type BrokerError, ERRORS } from '../base/errors.ts';
-import { VISIBILITY_TIMEOUT_MS_MAX } from '../base/limits.ts';
+import { BATCH_ENTRIES_MAX, VISIBILITY_TIMEOUT_MS_MAX } from '../base/limits.ts';
+import { CREDIT_MAX } from '../wire/frame.ts';
 import type { Message, MessageQueue } from './message.ts';
-import type { SubscriptionSink, Transport, TransportSubscription } from './transport.ts';
+import type {
+  ReceiptResults,
+  SubscriptionSink,
+  Transport,
+  TransportSubscription,
+} from './transport.ts';
 
 const PREFETCH_DEFAULT = 10;
 const RETRY_BASE_MS = 1_000;
@@ -22,7 +28,8 @@ const EXTENSION_PART = 1 / 3;
 const EXTENSION_MS_MIN = 50;
 
 export interface ConsumeOptions {
-  /** Messages that may wait here. By default 10; with a handler, twice its concurrency. */
+  /** Messages that may wait here, 1 .. 1_000_000. By default 10; with a handler, twice its
+   *  concurrency. */
   readonly prefetch?: number | undefined;
   /** Undefined: the queue's. */
   readonly visibilityTimeoutMs?: number | undefined;
@@ -34,7 +41,7 @@ export interface ConsumeOptions {
 }
 
 export interface HandlerOptions extends ConsumeOptions {
-  /** Handlers that run at the same time; by default 1. */
+  /** Handlers that run at the same time, 1 .. 1_000_000; by default 1. */
   readonly concurrency?: number | undefined;
   /** After a handler threw, the message is released with this delay. By default it doubles with
    *  each delivery, from one second up to five minutes. */
@@ -89,10 +96,12 @@ export class Consumer implements AsyncIterableIterator<Message, undefined>, Subs
     this.#handler = handler;
     const concurrency = options.concurrency ?? 1;
     this.#prefetch =
-      options.prefetch ?? (handler === undefined ? PREFETCH_DEFAULT : 2 * concurrency);
+      options.prefetch ??
+      (handler === undefined ? PREFETCH_DEFAULT : Math.min(CREDIT_MAX, 2 * concurrency));
     for (const [name, value] of Object.entries({ concurrency, prefetch: this.#prefetch })) {
-      if (!Number.isInteger(value) || value < 1) {
-        throw new RangeError(`${name} is ${value}; it must be a whole number from 1.`);
+      if (!Number.isInteger(value) || value < 1 || value > CREDIT_MAX) {
+        const range = `from 1 to ${CREDIT_MAX}`;
+        throw new RangeError(`${name} is ${value}; it must be a whole number ${range}.`);
       }
     }
     this.#finished = new Promise((resolve, reject) => {
@@ -241,12 +250,11 @@ export class Consumer implements AsyncIterableIterator<Message, undefined>, Subs
   #extend(): void {
     if (this.#running.size === 0) return;
     const messages = [...this.#running];
-    const timeoutsMs = messages.map(() => this.#visibilityTimeoutMs);
     const report = (error: unknown, message: Message) => {
       // A handler that has just deleted or released its message itself.
       if (this.#running.has(message)) this.#options.onError?.(error, message);
     };
-    this.#transport.changeVisibility(this.#queue.name, messages, timeoutsMs, false, {}).then(
+    this.#hide(messages, this.#visibilityTimeoutMs, false).then(
       (results) => {
         for (const [i, code] of results.entries()) {
           if (code === undefined || code === 'CAPSTAN_MESSAGE_NOT_IN_FLIGHT') continue;
@@ -257,10 +265,26 @@ export class Consumer implements AsyncIterableIterator<Message, undefined>, Subs
     );
   }
 
+  /** Any number of messages, in batches of what a transport takes. */
+  async #hide(
+    messages: readonly Message[],
+    timeoutMs: number,
+    release: boolean,
+  ): Promise<ReceiptResults> {
+    const { name } = this.#queue;
+    const batches: Promise<ReceiptResults>[] = [];
+    for (let from = 0; from < messages.length; from += BATCH_ENTRIES_MAX) {
+      const batch = messages.slice(from, from + BATCH_ENTRIES_MAX);
+      const timeoutsMs = batch.map(() => timeoutMs);
+      batches.push(this.#transport.changeVisibility(name, batch, timeoutsMs, release, {}));
+    }
+    return (await Promise.all(batches)).flat();
+  }
+
   // The end.
 
-  /** Takes no more messages, gives those back that wait here, and lets running handlers finish.
-   *  Idempotent. */
+  /** Takes no more messages, gives those back that wait here, and lets running handlers finish: one
+   *  of them that waits for this waits for itself. Idempotent. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -283,10 +307,8 @@ export class Consumer implements AsyncIterableIterator<Message, undefined>, Subs
   #releaseBuffer(): void {
     const messages = this.#buffer.splice(0);
     if (messages.length === 0) return;
-    const timeoutsMs = messages.map(() => 0);
-    const name = this.#queue.name;
     this.#track(
-      this.#transport.changeVisibility(name, messages, timeoutsMs, true, {}).then(
+      this.#hide(messages, 0, true).then(
         () => undefined,
         // They come back at their deadlines.
         () => undefined,

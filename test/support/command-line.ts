@@ -5,7 +5,8 @@ import type { CliContext, Output } from '../../src/cli/command.ts';
 import { runProgram } from '../../src/cli/program.ts';
 
 export interface RunOptions {
-  readonly input?: string;
+  /** A stream: what comes when, and whether it ends, is the test's. */
+  readonly input?: string | Readable;
   readonly env?: Readonly<Record<string, string>>;
   /** A person looks on, at a screen of so many columns. */
   readonly columns?: number;
@@ -54,7 +55,7 @@ export class RunningCommand {
     const context: CliContext = {
       version: '1.2.3',
       env: { ...process.env, ...env },
-      stdin: Readable.from(input === '' ? [] : [Buffer.from(input)], { objectMode: false }),
+      stdin: typeof input === 'string' ? inputOf(input) : input,
       stdout: this.#out.stream,
       stderr: this.#err.stream,
       setExitCode: (exitCode) => {
@@ -95,6 +96,10 @@ export class RunningCommand {
   interrupt(): void {
     for (const listener of this.#listeners) listener('SIGINT');
   }
+}
+
+function inputOf(text: string): Readable {
+  return Readable.from(text === '' ? [] : [Buffer.from(text)], { objectMode: false });
 }
 
 export function runCommand(args: readonly string[], options?: RunOptions): Promise<CommandRun> {

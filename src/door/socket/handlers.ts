@@ -63,7 +63,9 @@ function hello(session: Session, reader: FrameReader): void {
     throw new ProtocolViolation(CLOSE.VERSION, reason);
   }
   const expected = session.context.token;
-  if (typeof token === 'string' && token.length > TOKEN_CHARS_MAX) throw malformed('Too long.');
+  if (typeof token === 'string' && token.length > TOKEN_CHARS_MAX) {
+    throw malformed(`A token has at most ${TOKEN_CHARS_MAX} characters.`);
+  }
   if (expected !== undefined && !isToken(token, expected)) {
     throw new ProtocolViolation(CLOSE.UNAUTHORIZED, 'The token is missing or wrong.');
   }

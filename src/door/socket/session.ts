@@ -41,7 +41,8 @@ export interface OpenSubscription extends Parked {
   /** What it releases when the connection closes. */
   readonly inHand: InHand | undefined;
   grant(credit: number): void;
-  /** Takes nothing more out of the queue; `onEnded` is called when nothing more will be pushed. */
+  /** Takes nothing more out of the queue; `onEnded` is called when nothing more will be pushed, and
+   *  so are those that were given here before. */
   stop(onEnded: () => void): void;
 }
 
@@ -242,8 +243,9 @@ export class Session {
     writer.string(detail.slice(0, DETAIL_CHARS_MAX));
   }
 
-  /** Nothing will be pushed to it any longer. */
+  /** Nothing will be pushed to it any longer. Idempotent. */
   dropSubscription(subscription: OpenSubscription): void {
+    if (this.subscriptions.get(subscription.id) !== subscription) return;
     this.room.forget(subscription);
     this.subscriptions.delete(subscription.id);
     if (subscription.inHand !== undefined) this.releasing--;
@@ -271,6 +273,8 @@ export class Session {
       this.context.logger.warn({ code, reason }, 'a connection is closed');
     }
     this.#outbox.flush();
+    // What was flushed may have shown that the client does not read, and closed it.
+    if (this.closed) return;
     // Reasons are ASCII, but for what a client itself has sent.
     const cut = Buffer.from(reason, 'latin1').subarray(0, REASON_BYTES_MAX);
     this.#peer.close(code, cut.toString('ascii'));

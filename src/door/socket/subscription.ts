@@ -39,8 +39,8 @@ export class Subscription implements MessageSink, OpenSubscription {
   /** A receive is under way; `#receive` may still be the one before. */
   #receiving = false;
   #receive: PendingReceive | undefined;
-  /** Called once the receive under way has ended; set when the subscription is being ended. */
-  #onEnded: (() => void) | undefined;
+  /** Called once the receive under way has ended: whoever has stopped the subscription. */
+  #onEnded: (() => void)[] = [];
   #retryTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -94,7 +94,6 @@ export class Subscription implements MessageSink, OpenSubscription {
     this.#receive = this.#session.service.receiveEncoded(queue, options, this);
   }
 
-  /** Takes nothing more out of the queue; `onEnded` is called when nothing more will be pushed. */
   stop(onEnded: () => void): void {
     this.#closed = true;
     clearTimeout(this.#retryTimer);
@@ -102,8 +101,11 @@ export class Subscription implements MessageSink, OpenSubscription {
       onEnded();
       return;
     }
-    this.#onEnded = onEnded;
-    this.#receive!.cancel();
+    if (this.#onEnded.push(onEnded) === 1) this.#receive!.cancel();
+  }
+
+  #tellEnded(): void {
+    for (const onEnded of this.#onEnded.splice(0)) onEnded();
   }
 
   admit(): boolean {
@@ -116,7 +118,7 @@ export class Subscription implements MessageSink, OpenSubscription {
 
   onParked(): void {
     this.#receiving = false;
-    if (this.#closed) this.#onEnded?.();
+    if (this.#closed) this.#tellEnded();
     else this.#session.room.park(this);
   }
 
@@ -128,7 +130,7 @@ export class Subscription implements MessageSink, OpenSubscription {
       if (this.inHand !== undefined) this.#remember(bytes, at, count);
       this.#session.writeMessages(FRAME.PUSH, this.id, bytes, at, length, count);
     }
-    if (this.#closed) this.#onEnded?.();
+    if (this.#closed) this.#tellEnded();
     else this.pump();
   }
 
@@ -146,7 +148,7 @@ export class Subscription implements MessageSink, OpenSubscription {
     this.#receiving = false;
     this.#session.room.leave(this);
     if (this.#closed) {
-      this.#onEnded?.();
+      this.#tellEnded();
     } else if (error.retryable && error.code !== 'CAPSTAN_CLOSED') {
       this.#retryTimer = setTimeout(() => {
         this.#retryTimer = undefined;

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RunningCommand, type RunOptions, runCommand as run } from '../../support/command-line.ts';
 import { type DoorOnFake, openDoorOnFake } from '../../support/door-on-fake.ts';
@@ -160,6 +161,15 @@ describe('capstan send', () => {
     }
   });
 
+  it('ends when it cannot go on, also while its input does', async () => {
+    const input = new PassThrough();
+    input.write('a line\n');
+    const { code, err } = await capstan(['send', 'no'], { input });
+    expect(err).toMatch(/"no".*\(CAPSTAN_QUEUE_DOES_NOT_EXIST\)/);
+    expect(code).toBe(4);
+    expect(input.destroyed).toBe(true);
+  });
+
   it('sends many lines in batches', async () => {
     const lines = Array.from({ length: 20_000 }, (_, i) => `line ${i}`);
     const { out } = await done(['send', 'orders'], { input: lines.join('\n') });
@@ -284,17 +294,20 @@ describe('capstan consume', () => {
   });
 
   it('runs several commands at once, where that is asked for', async () => {
-    await done(['send', 'orders', 'a', 'b', 'c']);
+    await done(['send', 'orders', ...Array.from({ length: 12 }, (_, i) => `${i}`)]);
+    const warnings = vi.spyOn(process, 'emitWarning');
     const directory = mkdtempSync(path.join(tmpdir(), 'capstan-cli-'));
     try {
-      // Each waits until all three run.
+      // Each waits until all of them run.
       const exec = `touch ${directory}/$CAPSTAN_MESSAGE_ID
-        until [ $(ls ${directory} | wc -l) -eq 3 ]; do sleep 0.01; done`;
+        until [ $(ls ${directory} | wc -l) -eq 12 ]; do sleep 0.01; done`;
       const { err } = await done([
-        ...['consume', 'orders', '--exec', exec, '--concurrency', '3', '--max', '3'],
+        ...['consume', 'orders', '--exec', exec, '--concurrency', '12', '--max', '12'],
       ]);
-      expect(err).toMatch(/3 handled/);
+      expect(err).toMatch(/12 handled/);
+      expect(warnings).not.toHaveBeenCalled();
     } finally {
+      warnings.mockRestore();
       rmSync(directory, { recursive: true });
     }
   });

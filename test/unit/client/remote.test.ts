@@ -391,8 +391,39 @@ describe('a consumer', () => {
     await consumer.stop();
   });
 
+  it('keeps and gives back more messages than one batch holds', async () => {
+    const orders = broker.queue('orders');
+    const bodies = Array.from({ length: 750 }, (_, i) => ({ body: `${i}` }));
+    await Promise.all([orders.sendBatch(bodies), orders.sendBatch(bodies)]);
+    const waiting = orders.consume({ prefetch: 1500 });
+    await expect.poll(() => orders.counts()).toMatchObject({ inFlight: 1500 });
+    await waiting.stop();
+    expect(await orders.counts()).toMatchObject({ visible: 1500 });
+    const extensions: number[] = [];
+    server.onRequest = (bytes) => {
+      const extending = framesOf(bytes).filter(([kind]) => kind === 6);
+      extensions.push(...extending.map(([, , , count]) => count as number));
+      return true;
+    };
+    let finish!: () => void;
+    const work = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const failures: unknown[] = [];
+    const options = { concurrency: 1500, visibilityTimeoutMs: 1500 };
+    const handled = orders.consume(() => work, {
+      ...options,
+      onError: (error) => failures.push(error),
+    });
+    await expect.poll(() => extensions.slice(-2), { timeout: 20_000 }).toEqual([1000, 500]);
+    finish();
+    await handled.stop();
+    expect(failures).toEqual([]);
+  });
+
   it('refuses options that make no sense', () => {
     const orders = broker.queue('orders');
+    expect(() => orders.consume({ prefetch: 1_000_001 })).toThrow(RangeError);
     expect(() => orders.consume({ prefetch: 0 })).toThrow(RangeError);
     expect(() => orders.consume(() => undefined, { concurrency: 1.5 })).toThrow(RangeError);
   });

@@ -340,6 +340,21 @@ describe('a subscription', () => {
     expect(pushedBodies(peer.take())).toEqual([]);
   });
 
+  it('answers everyone who ends it, also when the server stops meanwhile', async () => {
+    const peer = await greeted();
+    await peer.send([8, 1, 5, 0, 100, { releaseOnClose: true }]);
+    peer.take();
+    const ending = peer.send([10, 2, 5], [10, 3, 5]);
+    peer.session.endWaits();
+    await ending;
+    expect(peer.take()).toEqual([
+      [36, 2],
+      [36, 3],
+    ]);
+    expect(peer.session.pendingCount).toBe(0);
+    expect(peer.session.releasing).toBe(0);
+  });
+
   it('is ended when its queue is gone', async () => {
     const peer = await greeted();
     await peer.send([8, 1, 5, 0, 1, null], sendFrame(2, 'a'));
@@ -434,6 +449,18 @@ describe('a client that does not read', () => {
     peer.peer.bufferedBytes = BUFFERED_BYTES_MAX + 1;
     await peer.send([12, 1]);
     expect(peer.closedWith?.code).toBe(CLOSE.SLOW_CONSUMER);
+  });
+
+  it('is closed once, also if that shows only as the server says goodbye', async () => {
+    const peer = await greeted();
+    const closes: number[] = [];
+    peer.peer.close = (code) => void closes.push(code);
+    peer.peer.blocked = true;
+    peer.peer.bufferedBytes = BUFFERED_BYTES_MAX + 1;
+    const pinged = peer.send([12, 1]);
+    peer.session.close(CLOSE.GOING_AWAY, 'The server stops.');
+    await pinged;
+    expect(closes).toEqual([CLOSE.SLOW_CONSUMER]);
   });
 });
 
