@@ -103,7 +103,8 @@ export class Doors {
     options.broker.onDamages((damages) => this.#tell({ kind: 'damages', damages }));
   }
 
-  /** Starts the thread of a door; resolves when it listens. */
+  /** Starts the thread of a door; resolves when it listens. Rejects when it has ended, not
+   *  before: until then it has the rings that the next one is given. */
   #start(door: number): Promise<void> {
     const { broker, host, port, version, publicUrl } = this.#options;
     const { start: router, transfer } = broker.routerStart(routerOf(door));
@@ -132,20 +133,22 @@ export class Doors {
     const life: DoorLife = { worker, watch, served: false, hangs: false };
     this.#lives[door] = life;
     return new Promise((resolve, reject) => {
+      let failure: unknown;
       worker.on('message', (message: FromDoor) => {
         if (message.kind === 'listening') {
           life.served = true;
           resolve();
         } else if (message.kind === 'log') this.#log(message);
-        else reject(new BrokerError('CAPSTAN_INTERNAL', message.message));
+        else failure = new BrokerError('CAPSTAN_INTERNAL', message.message);
       });
       worker.on('error', (error) => {
         this.#options.logger.error({ door, error }, 'a door thread failed');
-        reject(error);
+        failure ??= error;
       });
       worker.on('exit', (code) => {
-        reject(new BrokerError('CAPSTAN_INTERNAL', `Door ${door} ended with code ${code}.`));
         this.#lives[door] = undefined;
+        const detail = `Door ${door} ended with code ${code}.`;
+        reject(failure ?? new BrokerError('CAPSTAN_INTERNAL', detail));
         if (life.served) this.#restart(door, code);
       });
     });
