@@ -17,7 +17,7 @@ const early = new Map<string, Worker[]>();
  *  process until then. */
 export function startThreadsEarly(url: URL, count: number): void {
   const workers = Array.from({ length: count }, () => {
-    const worker = new Worker(url, { workerData: LATER, execArgv: workerArguments() });
+    const worker = new Worker(url, { workerData: LATER, ...workerArguments() });
     worker.unref();
     return worker;
   });
@@ -31,7 +31,7 @@ export function startThread(
   options: Pick<WorkerOptions, 'workerData' | 'transferList' | 'name'>,
 ): Worker {
   const worker = early.get(url.href)?.shift();
-  if (worker === undefined) return new Worker(url, { ...options, execArgv: workerArguments() });
+  if (worker === undefined) return new Worker(url, { ...options, ...workerArguments() });
   worker.ref();
   worker.postMessage(options.workerData, options.transferList ?? []);
   return worker;

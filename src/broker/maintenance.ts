@@ -198,7 +198,7 @@ export class Maintenance {
       minThreads: 0,
       maxThreads: 1,
       idleTimeout: THREAD_IDLE_MS,
-      execArgv: workerArguments(),
+      ...workerArguments(),
     });
     return this.#pool;
   }

@@ -40,7 +40,7 @@ export async function relayoutFolder(
   const queues = [...definitions.all()];
   const worker = new Worker(WORKER_URL, {
     name: 'repartition',
-    execArgv: workerArguments(),
+    ...workerArguments(),
     workerData: {
       from: from.map(logIn),
       to: to.map(logIn),
