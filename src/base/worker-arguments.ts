@@ -1,3 +1,5 @@
+/* What Node's own flags mean for the threads that the process starts. */
+
 const IS_FOR_PROGRAMS = /^--input-type/;
 
 /** The flags of Node that threads of this process are started with: its own, but for the one that

@@ -1,9 +1,10 @@
 /* The whole broker but its doors: data folder, catalog, partitions, and the main thread's router.
  * Opened by the server and by the embedded API alike; everything here runs on the main thread. */
 
-import { availableParallelism, totalmem } from 'node:os';
+import { totalmem } from 'node:os';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { anchorClock, type Clock, type ClockAnchor, steadyClock } from '../base/clock.ts';
+import { halfOfTheCores } from '../base/cores.ts';
 import { type Durability, formatDurability } from '../base/durability.ts';
 import { BrokerError, type ErrorCode } from '../base/errors.ts';
 import {
@@ -74,8 +75,8 @@ const STOP_PATIENCE_MS = 10_000;
 export interface BrokerOptions {
   /** The data folder; made if it does not exist. */
   readonly data: string;
-  /** A data folder that has another number is laid out anew. Undefined: its own; one per core in a
-   *  new one. */
+  /** A data folder that has another number is laid out anew. Undefined: its own; half as many as
+   *  cores in a new one. */
   readonly partitions?: number | undefined;
   readonly durability?: Durability | undefined;
   /** Routers besides the main thread's: one per door. */
@@ -141,7 +142,7 @@ export class Broker {
   /** Opens the data folder and the catalog; no partition runs before `start`. A folder that has
    *  another number of partitions than is asked for is laid out anew first. */
   static async prepare(options: BrokerOptions): Promise<Broker> {
-    const partitions = options.partitions ?? availableParallelism();
+    const partitions = options.partitions ?? halfOfTheCores(PARTITIONS_MAX);
     requireWithin('partitions', partitions, PARTITIONS_MAX);
     requireWithin('doors', 1 + (options.remoteRouters ?? 0), ROUTERS_MAX);
     let folder = openDataFolder(options.data, { partitions });

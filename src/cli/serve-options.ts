@@ -1,8 +1,8 @@
 /* The options of `capstan serve`, each also a `CAPSTAN_*` variable. */
 
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { halfOfTheCores } from '../base/cores.ts';
 import { type Durability, parseDurability, SYNC_INTERVAL_MS_MAX } from '../base/durability.ts';
 import { BrokerError } from '../base/errors.ts';
 import { PARTITIONS_MAX, ROUTERS_MAX } from '../base/limits.ts';
@@ -58,11 +58,6 @@ export function isOn(text: string | undefined): boolean {
   return text !== undefined && !/^(|0|no|off|false)$/i.test(text);
 }
 
-/** Half of the cores parse and answer requests, the other half decides and logs. */
-export function doorsByDefault(cores = availableParallelism()): number {
-  return Math.min(DOORS_MAX, Math.max(1, Math.floor(cores / 2)));
-}
-
 export function addServeOptions(command: Command): Command {
   const rows = [
     new Option('-p, --port <port>', 'listen here; 0: any free port')
@@ -77,13 +72,13 @@ export function addServeOptions(command: Command): Command {
       .env('CAPSTAN_DATA'),
     new Option(
       '--partitions <count>',
-      'lays an existing folder out anew (default: its own; one per core in a new one)',
+      'lays an existing folder out anew (default: its own; half as many as cores in a new one)',
     )
       .argParser(whole(1, PARTITIONS_MAX))
       .env('CAPSTAN_PARTITIONS'),
     new Option('--doors <count>', 'threads that talk to clients')
       .argParser(whole(1, DOORS_MAX))
-      .default(doorsByDefault(), 'half as many as cores')
+      .default(halfOfTheCores(DOORS_MAX), 'half as many as cores')
       .env('CAPSTAN_DOORS'),
     new Option('--durability <mode>', `fsync, interval:<ms, up to ${SYNC_INTERVAL_MS_MAX}> or none`)
       .argParser(durabilityOf)

@@ -9,8 +9,8 @@ import { EmbeddedTransport } from './embedded-transport.ts';
 export interface OpenOptions {
   /** The data folder; made if it does not exist. One process at a time has it open. */
   readonly data: string;
-  /** Undefined: the folder's own; one per core in a new one. A folder that has another number is
-   *  laid out anew, which takes time, and voids receipts. */
+  /** Undefined: the folder's own; half as many as cores in a new one. A folder that has another
+   *  number is laid out anew, which takes time, and voids receipts. */
   readonly partitions?: number | undefined;
   /** What an acknowledgement promises: `fsync` (the default), `interval:<ms>` or `none`. */
   readonly durability?: string | undefined;

@@ -108,6 +108,13 @@ describe('starting', () => {
     }
   });
 
+  it('runs under flags of V8 that no thread can be started with by name', async () => {
+    await using server = await TestServer.start({ nodeArgs: ['--single-threaded-gc'] });
+    const { status } = await fetch(`${server.url}/v1/queues/orders`, { method: 'PUT' });
+    expect(status).toBe(201);
+    expect(server.stderr).not.toContain('execArgv');
+  });
+
   it('shares its port among several doors', async () => {
     await using server = await TestServer.start({ args: ['--doors', '3'] });
     await fetch(`${server.url}/v1/queues/q`, { method: 'PUT' });

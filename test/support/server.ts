@@ -13,6 +13,8 @@ const ENTRY = path.join(ROOT, 'dist/main.js');
 /** Only a server that will never be ready takes so long. */
 const READY_PATIENCE_MS = 60_000;
 const READY_LOOK_MS = 10;
+/** Of a new folder, unless a test says otherwise: the same on every machine, and with crossings. */
+const PARTITIONS = { CAPSTAN_PARTITIONS: '2' };
 
 export interface TestServerOptions {
   /** More of the command line: `['--partitions', '2']`. */
@@ -104,9 +106,10 @@ export class TestServer implements AsyncDisposable {
   async start(): Promise<void> {
     const { args = [], env = {}, nodeArgs = [] } = this.#options;
     const place = ['--port', String(this.port), '--host', '127.0.0.1', '--data', this.data];
+    const partitions = this.#options.data === undefined ? PARTITIONS : {};
     const child = spawn(process.execPath, [...nodeArgs, ENTRY, 'serve', ...place, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...partitions, ...env },
     });
     this.#child = child;
     running.add(child);
