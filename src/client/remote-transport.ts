@@ -21,7 +21,7 @@ import type { Message, MessageQueue, ReceiptSource } from './message.ts';
 import { remoteCalls } from './remote-calls.ts';
 import { readMessages } from './remote-message.ts';
 import { RemoteSubscription } from './remote-subscription.ts';
-import { Call, type ClientRequest } from './request.ts';
+import { Call, type ClientRequest, timedOut } from './request.ts';
 import { MessagesRequest, ValueRequest } from './requests.ts';
 import type {
   ReceiptResults,
@@ -38,6 +38,9 @@ import type {
   SendResult,
   StateListener,
 } from './types.ts';
+
+/** The longest time that a timer can have. */
+const TIMER_MS_MAX = 0x7fff_ffff;
 
 /** What one queue has gathered in this turn. */
 interface QueueGathers {
@@ -196,16 +199,28 @@ export class RemoteTransport implements Transport {
       }
       bound += entryBound(message, block);
     }
+    const deadlineMs = this.#deadline(options);
     const admission = this.#connection.admission(bound);
-    if (admission !== undefined) await this.#wait(admission, bound, options);
-    return this.#gatherSend(queue, messages, attributes, bound, options).promise;
+    if (admission !== undefined) await this.#wait(admission, bound, options, deadlineMs);
+    return this.#gatherSend(queue, messages, attributes, bound, options, deadlineMs).promise;
   }
 
-  async #wait(admission: Promise<void>, bytes: number, options: RequestOptions): Promise<void> {
-    await admission;
-    if (options.signal?.aborted !== true) return;
-    this.#connection.free(bytes);
-    throw options.signal.reason;
+  /** Rejects when the call is given up or is over before there is room for it. */
+  async #wait(
+    admission: Promise<void>,
+    bytes: number,
+    options: RequestOptions,
+    deadlineMs: number,
+  ): Promise<void> {
+    const call = new Call<void>(options, deadlineMs, 0, 0);
+    void admission.then(() => {
+      // Nobody else will give back what was admitted too late.
+      if (call.settled) this.#connection.free(bytes);
+      else call.resolve();
+    });
+    const leftMs = Math.min(deadlineMs - performance.now(), TIMER_MS_MAX);
+    const timer = setTimeout(() => call.reject(timedOut()), leftMs);
+    await call.promise.finally(() => clearTimeout(timer));
   }
 
   #gatherSend(
@@ -214,6 +229,7 @@ export class RemoteTransport implements Transport {
     attributes: readonly (Uint8Array | undefined)[] | undefined,
     bound: number,
     options: RequestOptions,
+    deadlineMs: number,
   ): Call<SendResult[]> {
     let gather = queue.send;
     const count = messages.length;
@@ -236,7 +252,7 @@ export class RemoteTransport implements Transport {
       this.#connection.free(bound);
       throw error;
     }
-    const call = new Call<SendResult[]>(options, this.#deadline(options), gather.count, count);
+    const call = new Call<SendResult[]>(options, deadlineMs, gather.count, count);
     gather.calls.push(call);
     gather.count += count;
     gather.admittedBytes += bound;
@@ -278,8 +294,9 @@ export class RemoteTransport implements Transport {
     requireBatch(count);
     const queue = this.#gathers(name);
     const bytes = count * (timeoutsMs === undefined ? RECEIPT_BYTES : TIMED_RECEIPT_BYTES);
+    const deadlineMs = this.#deadline(options);
     const admission = this.#connection.admission(bytes);
-    if (admission !== undefined) await this.#wait(admission, bytes, options);
+    if (admission !== undefined) await this.#wait(admission, bytes, options, deadlineMs);
     let gather = queue[slot];
     if (gather !== undefined && gather.count + count > BATCH_ENTRIES_MAX) {
       this.#sealOne(gather);
@@ -293,7 +310,7 @@ export class RemoteTransport implements Transport {
       writer.view.setUint32(writer.length, timeoutsMs[i]!, true);
       writer.length += 4;
     }
-    const call = new Call<ReceiptResults>(options, this.#deadline(options), gather.count, count);
+    const call = new Call<ReceiptResults>(options, deadlineMs, gather.count, count);
     gather.calls.push(call);
     gather.count += count;
     gather.admittedBytes += bytes;

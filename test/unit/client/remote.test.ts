@@ -358,6 +358,24 @@ describe('a request', () => {
     expect(frames.filter((bytes) => bytes > 250_000).length).toBeGreaterThan(2);
   });
 
+  it('that waits for room is given up like any other, and takes none', async () => {
+    const orders = broker.queue('orders');
+    const body = new Uint8Array(900_000);
+    server.onRequest = () => false;
+    const first = orders.send({ body });
+    const abort = new AbortController();
+    const given = orders.send({ body }, { signal: abort.signal });
+    const late = orders.send({ body }, { timeoutMs: 60 });
+    const last = orders.send({ body: 'last' });
+    abort.abort(new Error('enough'));
+    await expect(given).rejects.toThrow('enough');
+    await expect(late).rejects.toMatchObject({ code: 'CAPSTAN_TIMEOUT' });
+    server.onRequest = () => true;
+    server.link.cut();
+    await Promise.all([first, last, orders.send({ body })]);
+    expect((await orders.counts()).visible).toBe(3);
+  });
+
   it('is refused once the broker is closed', async () => {
     const orders = broker.queue('orders');
     const consumer = orders.consume();
