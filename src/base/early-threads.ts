@@ -43,10 +43,15 @@ export function endEarlyThreads(): void {
   early.clear();
 }
 
+/** Listens from the first import on: the start may come while the thread still loads its code. */
+const start: Promise<unknown> =
+  workerData === LATER
+    ? new Promise((resolve) => {
+        parentPort!.once('message', resolve);
+      })
+    : Promise.resolve(workerData);
+
 /** What this thread was started for. */
-export async function threadStart<T>(): Promise<T> {
-  if (workerData !== LATER) return workerData as T;
-  return new Promise((resolve) => {
-    parentPort!.once('message', (start: T) => resolve(start));
-  });
+export function threadStart<T>(): Promise<T> {
+  return start as Promise<T>;
 }

@@ -1,7 +1,8 @@
 /* Preloaded into an unmodified server (`node --import`): its partitions' threads take longer to
  * begin than a thread that runs may be silent. */
 
-import { isMainThread, workerData } from 'node:worker_threads';
+import { isMainThread } from 'node:worker_threads';
+import { threadStart } from '../../dist/base/early-threads.js';
 import { Broker } from '../../dist/broker/broker.js';
 
 const HEARTBEAT_TIMEOUT_MS = 3000;
@@ -11,6 +12,10 @@ if (isMainThread) {
   const prepare = Broker.prepare.bind(Broker);
   Broker.prepare = (options) =>
     prepare.call(Broker, { ...options, heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS });
-} else if (workerData?.partition !== undefined) {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SLOW_START_MS);
+} else {
+  // Before the thread's own code hears of it.
+  void threadStart().then((start) => {
+    if (start?.partition === undefined) return;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SLOW_START_MS);
+  });
 }

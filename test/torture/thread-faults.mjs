@@ -8,13 +8,9 @@
 
 import { execFileSync } from 'node:child_process';
 import { syncBuiltinESMExports } from 'node:module';
-import worker, {
-  getEnvironmentData,
-  isMainThread,
-  setEnvironmentData,
-  workerData,
-} from 'node:worker_threads';
+import worker, { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
 import { assert } from '../../dist/base/assert.js';
+import { threadStart } from '../../dist/base/early-threads.js';
 import { Broker } from '../../dist/broker/broker.js';
 
 /** One less than the restart intensity: others make partitions restart as well. */
@@ -65,16 +61,20 @@ if (isMainThread) {
     watch(broker, kinds, words);
     return broker;
   };
-} else if (workerData?.door !== undefined) {
-  const words = getEnvironmentData('capstan torture');
-  const look = () => suffer(words, DOORS_FROM + workerData.door);
-  setInterval(look, LOOK_MS).unref();
-  const { PartitionHandle } = await import('../../dist/broker/partition-handle.js');
-  before(PartitionHandle.prototype, 'finish', look);
-} else if (workerData?.partition !== undefined) {
-  const words = getEnvironmentData('capstan torture');
+} else {
   const { Partition } = await import('../../dist/partition/partition.js');
-  before(Partition.prototype, 'turn', () => suffer(words, workerData.partition));
+  const { PartitionHandle } = await import('../../dist/broker/partition-handle.js');
+  // The thread may not know yet what it is; its own code hears of it after this.
+  void threadStart().then((start) => {
+    const words = getEnvironmentData('capstan torture');
+    if (start?.door !== undefined) {
+      const look = () => suffer(words, DOORS_FROM + start.door);
+      setInterval(look, LOOK_MS).unref();
+      before(PartitionHandle.prototype, 'finish', look);
+    } else if (start?.partition !== undefined) {
+      before(Partition.prototype, 'turn', () => suffer(words, start.partition));
+    }
+  });
 }
 
 function before(own, method, act) {
