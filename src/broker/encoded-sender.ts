@@ -214,14 +214,17 @@ function writeId(bytes: Uint8Array, at: number, firstId: Uint8Array, index: numb
   view.setUint32(at + COUNTER_AT, view.getUint32(at + COUNTER_AT) + index);
 }
 
-/** One send over several partitions. Those that fail fail their entries only, unless all do. */
+/** One send over several partitions. Those that fail fail their entries only, each with the code of
+ *  its own part, unless all of them fail for one reason. */
 class PartedResults {
   readonly #results: Uint8Array;
   readonly #view: DataView;
   readonly #sink: EntrySink;
-  #parts: number;
-  #accepted = false;
+  readonly #parts: number;
+  #ended = 0;
   #failure: BrokerError | undefined;
+  /** Not all parts came to the same end. */
+  #mixed = false;
 
   constructor(count: number, parts: number, sink: EntrySink) {
     this.#results = new Uint8Array(count * codec.SEND_RESULT_BYTES);
@@ -236,8 +239,7 @@ class PartedResults {
       this.#view.setFloat64(at + codec.SEND_RESULT_SEQUENCE_AT, firstSequence + i, true);
       writeId(this.#results, at + codec.SEND_RESULT_ID_AT, firstId, i);
     }
-    this.#accepted = true;
-    this.#onPart();
+    this.#onPart(undefined);
   }
 
   addEach(places: readonly number[], each: Uint8Array): void {
@@ -246,21 +248,21 @@ class PartedResults {
       const result = each.subarray(from, from + codec.SEND_RESULT_BYTES);
       this.#results.set(result, place * codec.SEND_RESULT_BYTES);
     }
-    this.#accepted = true;
-    this.#onPart();
+    this.#onPart(undefined);
   }
 
   failPart(places: readonly number[], error: BrokerError): void {
     for (const place of places) {
       this.#results[place * codec.SEND_RESULT_BYTES] = ERRORS[error.code].number;
     }
-    this.#failure = error;
-    this.#onPart();
+    this.#onPart(error);
   }
 
-  #onPart(): void {
-    if (--this.#parts > 0) return;
-    if (this.#accepted || this.#failure === undefined) this.#sink.onSentEach(this.#results);
-    else this.#sink.onFailure(this.#failure);
+  #onPart(error: BrokerError | undefined): void {
+    this.#mixed ||= this.#ended > 0 && error?.code !== this.#failure?.code;
+    this.#failure = error;
+    if (++this.#ended < this.#parts) return;
+    if (error !== undefined && !this.#mixed) this.#sink.onFailure(error);
+    else this.#sink.onSentEach(this.#results);
   }
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { ERRORS } from '../../../src/base/errors.ts';
+import { EncodedSender } from '../../../src/broker/encoded-sender.ts';
 import { MessageIds } from '../../../src/broker/message-ids.ts';
 import { PartitionHandle } from '../../../src/broker/partition-handle.ts';
 import { Sender } from '../../../src/broker/sender.ts';
@@ -8,6 +9,7 @@ import { partitionOfGroup } from '../../../src/command/placement.ts';
 import { allocateDoorbell } from '../../../src/ring/doorbell.ts';
 import { allocateDuplex, DuplexServerEnd } from '../../../src/ring/duplex.ts';
 import { queueDefinition } from '../../support/queue-definitions.ts';
+import { sendEncoded } from '../../support/send-encoded.ts';
 
 const queue = queueDefinition(1, 'orders.fifo', {
   fifo: true,
@@ -33,7 +35,8 @@ function refuse(end: DuplexServerEnd, error: number): void {
   replies.publish();
 }
 
-test('each part of a batch that fails does so with a reason of its own', async () => {
+/** Two partitions, as a router and as they see each other. */
+function twoPartitions() {
   const handles = [new PartitionHandle(0), new PartitionHandle(1)];
   const ends = handles.map((handle) => {
     const rings = allocateDuplex(4 * 1024 * 1024);
@@ -42,16 +45,50 @@ test('each part of a batch that fails does so with a reason of its own', async (
     return new DuplexServerEnd(rings);
   });
   const flush = () => handles.forEach((handle) => handle.flush());
-  const sender = new Sender(handles, new MessageIds(), () => 1000, flush);
-  const messages = [0, 1].map((partition) => ({
-    body: 'x',
-    groupId: groupOn(partition),
-    deduplicationId: `d${partition}`,
-  }));
-  const sent = sender.send(queue, messages);
-  handles[0]!.detach('CAPSTAN_PARTITION_RESTARTING');
-  refuse(ends[1]!, ERRORS.CAPSTAN_DISK_FULL.number);
-  handles[1]!.drain(() => undefined);
-  const codes = (await sent).map(({ error }) => error);
-  expect(codes).toEqual(['CAPSTAN_PARTITION_RESTARTING', 'CAPSTAN_DISK_FULL']);
-});
+  return { handles, ends, flush };
+}
+
+const messages = [0, 1].map((partition) => ({
+  body: 'x',
+  groupId: groupOn(partition),
+  deduplicationId: `d${partition}`,
+}));
+
+const CLOCK = () => 1000;
+const WAYS = {
+  objects: ({ handles, flush }: ReturnType<typeof twoPartitions>) =>
+    new Sender(handles, new MessageIds(), CLOCK, flush).send(queue, messages),
+  entries: ({ handles, flush }: ReturnType<typeof twoPartitions>) => {
+    const place = () => handles[0]!;
+    const parts = { handles, ids: new MessageIds(), clock: CLOCK, place, flushSoon: flush };
+    return sendEncoded(new EncodedSender(parts), queue, messages);
+  },
+};
+
+test.each(Object.entries(WAYS))(
+  'each part of a batch of %s that fails does so with a reason of its own',
+  async (_, send) => {
+    const partitions = twoPartitions();
+    const { handles, ends } = partitions;
+    const sent = send(partitions);
+    handles[0]!.detach('CAPSTAN_PARTITION_RESTARTING');
+    refuse(ends[1]!, ERRORS.CAPSTAN_DISK_FULL.number);
+    handles[1]!.drain(() => undefined);
+    const codes = (await sent).map(({ error }) => error);
+    expect(codes).toEqual(['CAPSTAN_PARTITION_RESTARTING', 'CAPSTAN_DISK_FULL']);
+  },
+);
+
+test.each(Object.entries(WAYS))(
+  'a batch of %s whose parts all fail for one reason fails as a whole',
+  async (_, send) => {
+    const partitions = twoPartitions();
+    const { handles, ends } = partitions;
+    const sent = send(partitions);
+    for (const [i, end] of ends.entries()) {
+      refuse(end, ERRORS.CAPSTAN_DISK_FULL.number);
+      handles[i]!.drain(() => undefined);
+    }
+    await expect(sent).rejects.toMatchObject({ code: 'CAPSTAN_DISK_FULL' });
+  },
+);
