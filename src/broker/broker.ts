@@ -44,7 +44,7 @@ import { openWal } from '../log/wal/wal.ts';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.ts';
 import { CatalogOwner } from './catalog-owner.ts';
 import { Maintenance } from './maintenance.ts';
-import { type MoveStep, sleep } from './move-task-run.ts';
+import { sleep } from './move-task-run.ts';
 import { MoveTaskRunner } from './move-task-runner.ts';
 import type { NativeService } from './native-service.ts';
 import { ReceiptCodec } from './receipt-handle.ts';
@@ -207,7 +207,7 @@ export class Broker {
       catalog: this.#catalog,
       partitions: this.#folder.partitions,
       move: (source, destination, partition, max) =>
-        this.#move(source, destination, partition, max),
+        this.#carrier.step(partition, () => this.#router.move(source, destination, partition, max)),
       approximateCount: (queueId) => {
         const queue = this.#definitions.byId(queueId);
         return queue === undefined ? 0 : this.#router.counts(queue).visible;
@@ -215,18 +215,6 @@ export class Broker {
       now: clock,
       logger: this.#options.logger,
     });
-  }
-
-  async #move(
-    source: number,
-    destination: number,
-    partition: number,
-    max: number,
-  ): Promise<MoveStep> {
-    await this.#carrier.carry(partition);
-    const step = await this.#router.move(source, destination, partition, max);
-    if (step.inTransit > 0) this.#carrier.attend(partition);
-    return step;
   }
 
   #makeSupervisor(): Supervisor {

@@ -8,7 +8,7 @@
 import { BrokerError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Definitions } from '../catalog/definitions.ts';
-import type { Sleep } from './move-task-run.ts';
+import type { MoveStep, Sleep } from './move-task-run.ts';
 import type { TransitCalls, TransitRun } from './transit-calls.ts';
 
 /** After a failure that may pass: doubled each time, up to the maximum. */
@@ -35,6 +35,14 @@ export class TransitCarrier {
 
   constructor(options: TransitCarrierOptions) {
     this.#options = options;
+  }
+
+  /** A step of a move out of `partition`, behind what earlier ones have sent on its way. */
+  async step(partition: number, move: () => Promise<MoveStep>): Promise<MoveStep> {
+    await this.carry(partition);
+    const step = await move();
+    if (step.inTransit > 0) this.attend(partition);
+    return step;
   }
 
   /** Resolves when everything that was on its way from `partition` has arrived. Rejects when a

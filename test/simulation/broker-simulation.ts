@@ -3,10 +3,13 @@
  * and doors die, bits flip. Then everything heals, every call must end, the queues are drained,
  * and nothing may be missing. */
 
+import { SILENT_LOGGER } from '../../src/base/logger.ts';
 import type { Router } from '../../src/broker/router.ts';
 import type { DeliveredMessage, SendOutcome } from '../../src/broker/service.ts';
+import { TransitCarrier } from '../../src/broker/transit-carrier.ts';
 import type { QueueDefinition } from '../../src/command/queue-definition.ts';
 import { type SeededRandom, seededRandom } from '../support/seeded-random.ts';
+import { sendEncoded } from '../support/send-encoded.ts';
 import { checkInvariants } from '../support/state-invariants.ts';
 import { SimulatedCatalog } from './catalog.ts';
 import { SimulatedDoor } from './door.ts';
@@ -49,6 +52,8 @@ export class BrokerSimulation {
   readonly #catalog: SimulatedCatalog;
   readonly #promises: Promises;
   readonly #doors: SimulatedDoor[];
+  /** Of the first door, which does what the main thread's router does. */
+  #carrier: TransitCarrier;
   readonly #harmOneIn: number;
   readonly #pending = new Set<Pending>();
   #held: Held[] = [];
@@ -71,7 +76,10 @@ export class BrokerSimulation {
     for (const partition of this.#world.partitions) partition.start();
     const all = () => this.#catalog.definitions.all();
     this.#doors = Array.from({ length: doors }, (_, d) => new SimulatedDoor(d, this.#world, all()));
+    this.#carrier = this.#startCarrier();
     this.#world.onRing = (router) => this.#doors[router]?.ring();
+    this.#world.onRunning = (partition) => this.#onRunning(partition);
+    this.#world.onCrash = (partition, powerCut) => this.#onCrash(partition, powerCut);
   }
 
   /** Rejects with what it finds wrong. */
@@ -93,13 +101,13 @@ export class BrokerSimulation {
   #act(): void {
     const roll = this.#random.below(100);
     if (roll < 28) this.#call(this.#pick(this.#doors));
-    else if (roll < 55) this.#turn(this.#pick(this.#world.partitions));
+    else if (roll < 55) this.#pick(this.#world.partitions).live();
     else if (roll < 80) this.#runDoor(this.#pick(this.#doors));
     else if (roll < 92) this.#pass(this.#random.oneIn(6) ? 31_000 : this.#random.below(1500));
     else if (roll < 94) this.#cancelOne();
     else if (this.#harmOneIn > 0 && this.#random.oneIn(Math.ceil(this.#harmOneIn / 5)))
       this.#harm();
-    else if (roll === 99) this.#sweep(this.#pick(this.#world.partitions));
+    else if (roll === 99) this.#pick(this.#world.partitions).sweep();
   }
 
   #pick<T>(choices: readonly T[]): T {
@@ -118,39 +126,15 @@ export class BrokerSimulation {
 
   // Partitions.
 
-  #turn(partition: SimulatedPartition): void {
-    if (partition.actor === undefined) this.#restart(partition);
-    else if (!partition.act((actor) => actor.turn(this.#world.now))) this.#crash(partition);
-    else if (this.#random.oneIn(8)) checkInvariants(partition.state!.store);
+  #onRunning({ index }: SimulatedPartition): void {
+    for (const door of this.#doors) door.attach(index);
+    this.#carrier.attend(index);
   }
 
-  #sweep(partition: SimulatedPartition): void {
-    if (partition.actor === undefined) return;
-    if (!partition.act((actor) => actor.sweep(this.#world.now))) this.#crash(partition);
-  }
-
-  /** As a partition's thread does: nobody hears that it runs before its counts are on the board. */
-  #restart(partition: SimulatedPartition): void {
-    partition.storage.capacityBytes = Number.POSITIVE_INFINITY;
-    const runs = partition.start() && partition.act((actor) => actor.turn(this.#world.now));
-    if (!runs) {
-      this.#crash(partition);
-      return;
-    }
-    checkInvariants(partition.state!.store);
-    for (const door of this.#doors) door.attach(partition.index);
-  }
-
-  #crash(partition: SimulatedPartition): void {
-    partition.down();
-    if (this.#random.oneIn(2)) {
-      partition.storage.cutPower();
-      this.#promises.powerCut();
-    } else {
-      partition.storage.kill();
-    }
+  #onCrash({ index }: SimulatedPartition, powerCut: boolean): void {
+    if (powerCut) this.#promises.powerCut();
     this.#hurt([...this.#pending]);
-    for (const door of this.#doors) door.detach(partition.index);
+    for (const door of this.#doors) door.detach(index);
   }
 
   #hurt(pending: readonly Pending[]): void {
@@ -160,7 +144,7 @@ export class BrokerSimulation {
   #harm(): void {
     const partition = this.#pick(this.#world.partitions);
     const kind = this.#random.below(8);
-    if (kind === 0) this.#crash(partition);
+    if (kind === 0) partition.crash();
     else if (kind === 4) this.#killDoor(this.#pick(this.#doors));
     else if (kind === 5) this.#flip(partition);
     else partition.trouble(kind);
@@ -172,12 +156,31 @@ export class BrokerSimulation {
     this.#hurt(lost);
     for (const each of lost) this.#pending.delete(each);
     door.start(this.#catalog.definitions.all());
+    if (door !== this.#doors[0]) return;
+    this.#carrier = this.#startCarrier();
+    for (const { index } of this.#world.partitions) this.#carrier.attend(index);
+  }
+
+  #startCarrier(): TransitCarrier {
+    const [door] = this.#doors;
+    return new TransitCarrier({
+      partitions: this.#world.partitions.length,
+      calls: door!.router.transit,
+      definitions: this.#catalog.definitions,
+      sleep: (ms) => door!.sleep(ms),
+      logger: {
+        ...SILENT_LOGGER,
+        error: (_, message) => {
+          this.#failure ??= new Violation(message ?? '');
+        },
+      },
+    });
   }
 
   /** A bit flips while the partition is down: it must start with all that it had, or refuse to, or
    *  say that it has cut something. */
   #flip(partition: SimulatedPartition): void {
-    this.#crash(partition);
+    partition.crash();
     const { storage } = partition;
     const path = this.#pick(storage.paths());
     if (path === undefined) return;
@@ -190,7 +193,7 @@ export class BrokerSimulation {
     else this.#reported = partition.remark !== undefined;
     partition.down();
     storage.kill();
-    if (!this.#reported) this.#restart(partition);
+    if (!this.#reported) partition.restart();
   }
 
   // Calls. Each ends by itself, some time later.
@@ -200,9 +203,9 @@ export class BrokerSimulation {
     if (roll < 34) this.#send(door);
     else if (roll < 66) this.#receive(door);
     else if (roll < 82) this.#delete(door);
-    else if (roll < 91) this.#change(door);
-    else if (roll < 93) this.#purge(door);
-    else if (roll < 95) this.#peek(door);
+    else if (roll < 88) this.#change(door);
+    else if (roll < 90) this.#purge(door);
+    else if (roll < 92) this.#peek(door);
     else if (roll < 97) this.#move();
     else this.#track(this.#doors[0]!, {}, this.#catalog.changeSomething(this.#doors));
   }
@@ -241,11 +244,10 @@ export class BrokerSimulation {
       return { id, body: `${id}:${'x'.repeat(padding)}:${id}`, groupId, deduplicationId, delayMs };
     });
     const ids = messages.map(({ id }) => id);
-    this.#track(
-      door,
-      {},
-      this.#sent(ids, () => door.router.send(queue, messages)),
-    );
+    const send = this.#random.oneIn(2)
+      ? () => door.router.send(queue, messages)
+      : () => sendEncoded({ send: door.router.sendEncoded.bind(door.router) }, queue, messages);
+    this.#track(door, {}, this.#sent(ids, send));
   }
 
   async #sent(ids: readonly number[], send: () => Promise<SendOutcome[]>): Promise<void> {
@@ -365,17 +367,21 @@ export class BrokerSimulation {
     this.#track(door, {}, look().catch(requireTrouble));
   }
 
-  /** A step of a redrive of standard dead letters, which the main thread's router does. */
+  /** A step of a move, which the main thread's router does. */
   #move(): void {
     const [door] = this.#doors;
-    const { dead } = this.#catalog;
-    this.#promises.moveAsked(this.#callOn(dead));
+    const { source, destinationId } = this.#pick(this.#catalog.moves);
     const { index } = this.#pick(this.#world.partitions);
+    const call = this.#callOn(source);
+    const { router } = door!;
     const work = async () => {
-      await door!.router.move(dead.queueId, 0, index, 3);
-      this.#promises.moveAnswered();
+      await this.#carrier.step(index, () => {
+        this.#promises.moveAsked(call);
+        return router.move(source.queueId, destinationId, index, 3);
+      });
     };
-    this.#track(door!, {}, work().catch(requireTrouble));
+    const ended = () => this.#promises.moveEnded(call);
+    this.#track(door!, {}, work().catch(requireTrouble).then(ended));
   }
 
   // The end.
@@ -383,8 +389,8 @@ export class BrokerSimulation {
   /** Everything runs again, and every call ends. */
   async #heal(): Promise<void> {
     for (const partition of this.#world.partitions) {
-      this.#crash(partition);
-      this.#restart(partition);
+      partition.crash();
+      partition.restart();
       if (partition.actor === undefined) throw new Violation('a sound disk was not recovered from');
     }
     await this.#settle();

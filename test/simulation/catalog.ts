@@ -14,7 +14,9 @@ import type { World } from './world.ts';
 const FOR_EVER_MS = 1e12;
 const BRIEF_MS = 60_000;
 const TEMPORARY = 'temporary';
-const SENDABLE = ['work', 'fifo', 'spread', 'plain', 'brief', TEMPORARY];
+const SENDABLE = ['work', 'fifo', 'spread', 'plain', 'brief', 'letters', 'arrivals', TEMPORARY];
+/** Moves take messages out of these, or into them. */
+const MOVED = new Set(['dead', 'dead-fifo', 'work', 'letters', 'arrivals']);
 const SPREAD = {
   deduplicationScope: 'messageGroup',
   throughputLimit: 'perMessageGroupId',
@@ -48,11 +50,20 @@ export class SimulatedCatalog {
     const retryBackoff = { baseMs: 1000, factor: 2, maxMs: 10_000 };
     this.#create('plain', { delayMs: 2000, ...(random.oneIn(2) ? { retryBackoff } : {}) });
     this.#create('brief', { retentionMs: BRIEF_MS });
+    // Moves go from one partition to many, or from many to one.
+    const [letters, arrivals] = random.oneIn(2) ? [SPREAD, {}] : [{}, SPREAD];
+    this.#create('arrivals', { fifo: true, ...arrivals });
+    this.#create('letters', { fifo: true, ...letters });
     this.#create(TEMPORARY, {});
   }
 
-  get dead(): QueueDefinition {
-    return this.definitions.find('dead')!;
+  /** What messages are moved out of, and where to; 0: each to the queue that it came from. */
+  get moves(): readonly { readonly source: QueueDefinition; readonly destinationId: number }[] {
+    const { queueId } = this.definitions.find('arrivals')!;
+    return [
+      { source: this.definitions.find('dead')!, destinationId: 0 },
+      { source: this.definitions.find('letters')!, destinationId: queueId },
+    ];
   }
 
   rules(queueId: number): Rules {
@@ -91,9 +102,13 @@ export class SimulatedCatalog {
     const redefined = this.#redefines && name === 'work';
     return {
       deadLetterQueueId,
-      maxReceiveCount: redefined ? { most: 3, least: 1 } : { most: own, least: own },
+      receiveCountMax: redefined ? 3 : own,
+      receiveCountMin: redefined ? 1 : own,
       visibilityTimeoutMsMin: redefined ? 1000 : attributes.visibilityTimeoutMs,
-      sendsOnly: !name.startsWith('dead') && name !== 'work',
+      sendsOnly: !MOVED.has(name),
+      ordered: attributes.fifo && !name.startsWith('dead'),
+      destinationQueueId: name === 'letters' ? this.definitions.find('arrivals')!.queueId : 0,
+      returns: name === 'dead' || name === 'work',
     };
   }
 

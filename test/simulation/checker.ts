@@ -2,7 +2,8 @@
  * the disks, and nothing of the partitions. Where a reply was lost, both outcomes are allowed. */
 
 import type { QueueSettings } from '../../src/command/queue-definition.ts';
-import { Violation } from './violation.ts';
+import { enter, type Limit, type Resident, reenter, requireTurn } from './residence.ts';
+import { insist } from './violation.ts';
 import type { Delivery, Receipt, Reply, Request, SentMessage } from './wire.ts';
 
 const DEDUPLICATION_WINDOW_MS = 300_000;
@@ -15,26 +16,17 @@ export interface Asked {
   readonly now: number;
 }
 
-interface Message {
-  readonly id: number;
+interface Message extends Resident {
   readonly partition: number;
   readonly groupId: string | undefined;
   readonly deduplicationKey: string | undefined;
   readonly askedAt: number;
-  queueId: number;
   send: 'unknown' | 'accepted' | 'duplicate' | 'refused';
   /** In the queue that it is in, as far as is known. */
   sequence: number;
-  /** Somebody asked for something that takes it away. */
-  mayBeGone: boolean;
-  mayHaveMoved: boolean;
   /** By the sequence that it had then: a receipt says nothing about another queue. */
   readonly deletedAtStep: Map<number, number>;
   purgedAtStep: number;
-  /** The largest that was seen in its present queue. */
-  count: number;
-  /** Nobody else gets it before. */
-  heldUntil: number;
   powerCuts: number;
   drained: boolean;
   acceptedAtStep: number;
@@ -187,7 +179,7 @@ export class Checker {
       const message = this.messages.get(id)!;
       const outcome = reply.outcomes[i];
       if (outcome === undefined || outcome.error !== undefined) {
-        this.#expect(message.count === 0, `${id} was refused, and delivered`);
+        insist(message.count === 0, `${id} was refused, and delivered`);
         message.send = 'refused';
         return;
       }
@@ -201,7 +193,7 @@ export class Checker {
 
   #duplicate(message: Message, sequence: number): void {
     message.send = 'duplicate';
-    this.#expect(message.count === 0, `${message.id} is a duplicate, and was delivered`);
+    insist(message.count === 0, `${message.id} is a duplicate, and was delivered`);
     const first = [...this.messages.values()].find(
       (other) =>
         other !== message &&
@@ -209,7 +201,7 @@ export class Checker {
         other.send !== 'refused' &&
         other.send !== 'duplicate',
     );
-    this.#expect(first !== undefined, `${message.id} is called a duplicate of ${sequence}`);
+    insist(first !== undefined, `${message.id} is called a duplicate of ${sequence}`);
   }
 
   #accepted(message: Message, sequence: number, now: number): void {
@@ -220,7 +212,7 @@ export class Checker {
       if (other === message || other.send !== 'accepted') continue;
       if (other.deduplicationKey !== message.deduplicationKey) continue;
       const apart = Math.max(now, other.repliedAt) - Math.min(message.askedAt, other.askedAt);
-      this.#expect(
+      insist(
         apart >= DEDUPLICATION_WINDOW_MS,
         `${message.id} and ${other.id} have one deduplication id, and were both accepted`,
       );
@@ -242,30 +234,30 @@ export class Checker {
     const { id, count, sequence } = delivery;
     const settings = this.#queues.get(queueId)!;
     const message = this.messages.get(id);
-    this.#expect(message !== undefined, `${id} was delivered, and never sent`);
+    insist(message !== undefined, `${id} was delivered, and never sent`);
     const { send } = message;
-    this.#expect(send !== 'refused' && send !== 'duplicate', `${id} is ${send}, and was delivered`);
+    insist(send !== 'refused' && send !== 'duplicate', `${id} is ${send}, and was delivered`);
     const deletedAtStep = message.deletedAtStep.get(sequence) ?? Number.POSITIVE_INFINITY;
-    this.#expect(asked.step < deletedAtStep, `${id} was deleted, and delivered again`);
-    this.#expect(asked.step < message.purgedAtStep, `${id} was purged, and delivered`);
-    this.#expect(!batch.has(id), `${id} was delivered twice at once`);
+    insist(asked.step < deletedAtStep, `${id} was deleted, and delivered again`);
+    insist(asked.step < message.purgedAtStep, `${id} was purged, and delivered`);
+    insist(!batch.has(id), `${id} was delivered twice at once`);
     if (this.draining) message.drained = true;
     const cut = (this.#powerCuts[message.partition] ?? 0) > message.powerCuts;
     // A reply that was overtaken, of what the message was before it was moved.
     if (sequence < message.sequence && !cut) return;
     if (message.queueId !== queueId) this.#moved(message, delivery, queueId);
-    else if (message.count > 0 && sequence !== message.sequence) this.#movedBack(message);
+    else if (message.count > 0 && sequence !== message.sequence) reenter(message, true);
     const unseen = this.#unseen.get(queueId) ?? 0;
     const { maxReceiveCount, deadLetterQueueId, fifo } = settings;
-    this.#expect(
+    insist(
       deadLetterQueueId === 0 || count <= maxReceiveCount,
       `${id} was received ${count} times of ${maxReceiveCount}`,
     );
     const lossy = !fifo && cut;
     if (count > message.count || lossy) {
       const most = message.count + 1 + unseen;
-      this.#expect(count <= most, `${id} says it was received ${count} times, not ${most}`);
-      this.#expect(
+      insist(count <= most, `${id} says it was received ${count} times, not ${most}`);
+      insist(
         lossy || now >= message.heldUntil,
         `${id} was delivered while another held it, for ${message.heldUntil - now} ms more`,
       );
@@ -275,7 +267,7 @@ export class Checker {
       message.powerCuts = this.#powerCuts[message.partition] ?? 0;
     } else {
       // A reply that was overtaken by a later one; two of one number are one too many.
-      this.#expect(count < message.count, `${id} was delivered twice as number ${count}`);
+      insist(count < message.count, `${id} was delivered twice as number ${count}`);
     }
     message.sequence = sequence;
     if (fifo && !this.#redrivenFifo(queueId)) this.#checkOrder(message, queueId, batch);
@@ -288,49 +280,27 @@ export class Checker {
 
   #moved(message: Message, delivery: Delivery, queueId: number): void {
     const from = this.#queues.get(message.queueId)!;
-    const { id } = message;
-    if (from.deadLetterQueueId === queueId) {
-      const unseen = this.#unseen.get(message.queueId) ?? 0;
-      const counted = message.count + unseen;
-      const lossy = !from.fifo && (this.#powerCuts[message.partition] ?? 0) > 0;
-      this.#expect(
-        message.mayHaveMoved || lossy || counted >= from.maxReceiveCount,
-        `${id} is a dead letter after ${message.count} receives of ${from.maxReceiveCount}`,
-      );
-      this.#expect(
-        delivery.source === message.queueId || message.mayHaveMoved,
-        `${id}: its source`,
-      );
-    } else {
-      this.#expect(message.mayHaveMoved, `${id} was moved by nobody`);
-    }
-    message.queueId = queueId;
-    message.count = 0;
-    message.heldUntil = 0;
-  }
-
-  /** Out of its queue, and into it again. */
-  #movedBack(message: Message): void {
     const { id, mayHaveMoved } = message;
-    this.#expect(mayHaveMoved, `${id} has another sequence, and was not moved`);
-    message.count = 0;
-    message.heldUntil = 0;
+    insist(
+      from.deadLetterQueueId !== queueId || delivery.source === message.queueId || mayHaveMoved,
+      `${id}: its source`,
+    );
+    const lossy = !from.fifo && (this.#powerCuts[message.partition] ?? 0) > 0;
+    enter(message, queueId, limitOf(from), this.#unseen.get(message.queueId) ?? 0, lossy);
   }
 
   #checkOrder(message: Message, queueId: number, batch: ReadonlySet<number>): void {
-    const { maxReceiveCount } = this.#queues.get(queueId)!;
-    const unseen = this.#unseen.get(queueId) ?? 0;
-    for (const other of this.messages.values()) {
-      const before =
+    const before = [...this.messages.values()].filter(
+      (other) =>
         other.queueId === queueId &&
         other.partition === message.partition &&
         other.groupId === message.groupId &&
         other.send === 'accepted' &&
-        other.sequence < message.sequence;
-      if (!before || other.mayBeGone || other.mayHaveMoved || batch.has(other.id)) continue;
-      const exhausted = other.count + unseen >= maxReceiveCount;
-      this.#expect(exhausted, `${message.id} overtook ${other.id} of its group`);
-    }
+        other.sequence < message.sequence &&
+        !other.mayHaveMoved,
+    );
+    const limit = limitOf(this.#queues.get(queueId)!);
+    requireTurn(message, before, batch, limit, this.#unseen.get(queueId) ?? 0);
   }
 
   #deleted(asked: Asked, reply: Reply, step: number): void {
@@ -355,7 +325,7 @@ export class Checker {
       const stale = !cut && this.#stale.get(asked)?.has(receipt.sequence) === true;
       const alone =
         request.receipts.filter((each) => each.sequence === receipt.sequence).length === 1;
-      this.#expect(!stale || !alone, `${message.id}: an old receipt changed a later delivery`);
+      insist(!stale || !alone, `${message.id}: an old receipt changed a later delivery`);
       // Another one may have come after this one already.
       if (receipt.delivery !== message.count || this.#isChanging(receipt, asked.partition)) return;
       message.heldUntil = asked.now + request.timeoutMs;
@@ -390,11 +360,11 @@ export class Checker {
   /** Once every queue is empty: whatever had to come has come. */
   checkAllDelivered(): void {
     for (const { id, send, mayBeGone, drained } of this.messages.values()) {
-      this.#expect(drained || mayBeGone || send !== 'accepted', `${id} was accepted, and is lost`);
+      insist(drained || mayBeGone || send !== 'accepted', `${id} was accepted, and is lost`);
     }
   }
+}
 
-  #expect(condition: boolean, what: string): asserts condition {
-    if (!condition) throw new Violation(what);
-  }
+function limitOf({ deadLetterQueueId, maxReceiveCount }: QueueSettings): Limit {
+  return { deadLetterQueueId, receiveCountMin: maxReceiveCount };
 }

@@ -82,6 +82,13 @@ export class SimulatedDoor {
     this.#bell.ring();
   }
 
+  /** Resolves after `ms`, if it lives so long. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#loop.after(ms, resolve);
+    });
+  }
+
   /** A turn of its event loop. */
   turn(): void {
     this.#loop.turn();

@@ -5,7 +5,8 @@
  * A message is known by the number in its body. */
 
 import type { QueueDefinition } from '../../src/command/queue-definition.ts';
-import { Violation } from './violation.ts';
+import { enter, type Limit, type Resident, reenter, requireTurn } from './residence.ts';
+import { insist } from './violation.ts';
 
 const DEDUPLICATION_WINDOW_MS = 300_000;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -35,41 +36,40 @@ export interface Changed {
   readonly count: number;
 }
 
-interface Message {
-  readonly id: number;
+interface Message extends Resident {
   readonly groupId: string | undefined;
   readonly key: string | undefined;
   readonly asked: Call;
-  queueId: number;
   state: 'unknown' | 'accepted' | 'refused';
   acceptedAtStep: number;
   repliedAt: number;
   messageId: string | undefined;
+  /** Its first, in the queue that it was sent to; 0: not known. */
+  order: number;
   /** Its latest in the queue that it is in. */
   sequence: number;
-  /** The largest that was seen in that queue. */
-  count: number;
   attemptId: string | undefined;
-  /** Nobody else gets it before. */
-  heldUntil: number;
   /** Of its latest delivery, that may yet bring its deadline forward. */
   changes: number;
-  mayBeGone: boolean;
-  mayHaveMoved: boolean;
-  /** By sequence: a receipt says nothing of another residence. */
-  readonly deletedAtStep: Map<number, number>;
+  /** By queue and sequence: a receipt says nothing of another residence. */
+  readonly deletedAtStep: Map<string, number>;
   purgedAtStep: number;
   powerCuts: number;
   drained: boolean;
 }
 
-export interface Rules {
-  /** The most and the least that it was ever defined with. */
-  readonly maxReceiveCount: { readonly most: number; readonly least: number };
-  readonly deadLetterQueueId: number;
+/** Of its receive counts, the most and the least that it was ever defined with. */
+export interface Rules extends Limit {
+  readonly receiveCountMax: number;
   readonly visibilityTimeoutMsMin: number;
   /** Messages come to it by sends only. */
   readonly sendsOnly: boolean;
+  /** What was sent to it is received in the order of its group, also where it is moved to. */
+  readonly ordered: boolean;
+  /** Its messages are moved there, if anywhere, and do not come back; 0: elsewhere, or nowhere. */
+  readonly destinationQueueId: number;
+  /** What has left it may be moved back to it. */
+  readonly returns: boolean;
 }
 
 export class Promises {
@@ -77,9 +77,7 @@ export class Promises {
   readonly #rules: (queueId: number) => Rules;
   /** Receives that may have got messages which nobody saw. */
   readonly #unseen = new Map<number, number>();
-  /** Moves that may yet be done. */
-  #moves = 0;
-  /** Purges, moves and deletions of queues that may yet come. */
+  /** Purges and moves that may yet come. */
   readonly #sweeps = new Map<Call, 'purge' | 'move'>();
   readonly #delivered = new Set<string>();
   /** Calls of each attempt that may be under way. */
@@ -100,7 +98,7 @@ export class Promises {
     const { queueId } = call.queue;
     const scope = deduplicationScope === 'messageGroup' ? `${queueId}/${groupId}` : `${queueId}`;
     const keyed = fifo && deduplicationId !== undefined;
-    const sweeps = [...this.#sweeps].filter(([sweep]) => sweep.queue.queueId === queueId);
+    const sweeps = [...this.#sweeps].map(([{ queue }, kind]) => ({ of: queue.queueId, kind }));
     this.messages.set(id, {
       id,
       groupId,
@@ -111,13 +109,16 @@ export class Promises {
       acceptedAtStep: NEVER,
       repliedAt: call.now,
       messageId: undefined,
+      order: 0,
       sequence: 0,
       count: 0,
       attemptId: undefined,
       heldUntil: 0,
       changes: 0,
-      mayBeGone: sweeps.some(([, kind]) => kind === 'purge'),
-      mayHaveMoved: this.#moves > 0,
+      mayBeGone: sweeps.some(({ of, kind }) => kind === 'purge' && of === queueId),
+      mayHaveMoved: sweeps.some(
+        ({ of, kind }) => kind === 'move' && (of === queueId || this.#areRelated(of, queueId)),
+      ),
       deletedAtStep: new Map(),
       purgedAtStep: NEVER,
       powerCuts: this.#powerCuts,
@@ -127,7 +128,7 @@ export class Promises {
 
   refused(id: number): void {
     const message = this.messages.get(id)!;
-    this.#expect(message.messageId === undefined, `${id} was refused, and delivered`);
+    insist(message.messageId === undefined, `${id} was refused, and delivered`);
     message.state = 'refused';
   }
 
@@ -136,6 +137,7 @@ export class Promises {
     message.state = 'accepted';
     message.acceptedAtStep = step;
     message.repliedAt = now;
+    message.order = sequence;
     if (message.messageId === undefined) message.sequence = sequence;
     message.messageId ??= messageId;
     if (message.key === undefined) return;
@@ -143,7 +145,7 @@ export class Promises {
       if (other === message || other.key !== message.key || other.state !== 'accepted') continue;
       const from = Math.min(this.#storedFrom(message), this.#storedFrom(other));
       const apart = Math.max(now, other.repliedAt) - from;
-      this.#expect(
+      insist(
         other.messageId === message.messageId || apart >= DEDUPLICATION_WINDOW_MS,
         `${id} and ${other.id} have one deduplication id, and were both stored`,
       );
@@ -218,39 +220,47 @@ export class Promises {
     const { queueId, attributes } = call.queue;
     const { id, count, sequence } = delivery;
     const message = this.messages.get(id);
-    this.#expect(message !== undefined, `${id} was delivered, and never sent`);
-    this.#expect(!batch.has(id), `${id} was delivered twice at once`);
+    insist(message !== undefined, `${id} was delivered, and never sent`);
+    insist(!batch.has(id), `${id} was delivered twice at once`);
     this.#mayBeDelivered(message, call, delivery);
     if (this.draining) message.drained = true;
     const cut = this.#powerCuts > message.powerCuts;
-    // A reply that was overtaken, of what the message was before it was moved; perhaps also by a
-    // power cut, which a door hears nothing of.
-    const isFresh = this.#cutsBefore.get(call) === this.#powerCuts;
-    if (sequence < message.sequence && !(cut && isFresh)) return;
+    if (this.#isOvertaken(message, call, sequence, cut)) return;
+    const { deadLetterQueueId, receiveCountMax, returns } = this.#rules(queueId);
     if (message.queueId !== queueId) this.#moved(message, queueId);
-    else if (message.count > 0 && sequence !== message.sequence) this.#movedBack(message);
-    const { deadLetterQueueId, maxReceiveCount } = this.#rules(queueId);
-    this.#expect(
-      deadLetterQueueId === 0 || count <= maxReceiveCount.most,
-      `${id} was received ${count} times of ${maxReceiveCount.most}`,
+    else if (message.count > 0 && sequence !== message.sequence) reenter(message, returns);
+    insist(
+      deadLetterQueueId === 0 || count <= receiveCountMax,
+      `${id} was received ${count} times of ${receiveCountMax}`,
     );
     this.#hold(message, call, count, !attributes.fifo && cut, now);
     message.sequence = sequence;
-    if (attributes.fifo && this.#rules(queueId).sendsOnly) this.#checkOrder(message, batch);
+    if (attributes.fifo) this.#checkOrder(message, batch);
+  }
+
+  /** A reply of what the message was before it was moved; perhaps also by a power cut, which a door
+   *  hears nothing of. Between two partitions sequences tell nothing, but the way is one. */
+  #isOvertaken(message: Message, call: ReceiveCall, sequence: number, cut: boolean): boolean {
+    const { queueId } = call.queue;
+    if (this.#rules(queueId).destinationQueueId === message.queueId) return true;
+    if (this.#rules(message.queueId).destinationQueueId === queueId) return false;
+    const isFresh = this.#cutsBefore.get(call) === this.#powerCuts;
+    return sequence < message.sequence && !(cut && isFresh);
   }
 
   #mayBeDelivered(message: Message, call: Call, { messageId, sequence }: SeenDelivery): void {
     const { id, state } = message;
-    this.#expect(state !== 'refused', `${id} was refused, and delivered`);
+    insist(state !== 'refused', `${id} was refused, and delivered`);
     message.messageId ??= messageId;
-    this.#expect(message.messageId === messageId, `${id} is a duplicate, and was delivered`);
+    insist(message.messageId === messageId, `${id} is a duplicate, and was delivered`);
     this.#delivered.add(messageId);
-    const deletedAtStep = message.deletedAtStep.get(sequence) ?? NEVER;
-    this.#expect(call.step < deletedAtStep, `${id} was deleted, and delivered again`);
-    this.#expect(call.step < message.purgedAtStep, `${id} was purged, and delivered`);
+    const deletedAtStep =
+      message.deletedAtStep.get(residence(call.queue.queueId, sequence)) ?? NEVER;
+    insist(call.step < deletedAtStep, `${id} was deleted, and delivered again`);
+    insist(call.step < message.purgedAtStep, `${id} was purged, and delivered`);
     const { retentionMs } = call.queue.attributes;
     const kept = call.now <= message.repliedAt + retentionMs || message.state !== 'accepted';
-    this.#expect(kept, `${id} was delivered after its retention`);
+    insist(kept, `${id} was delivered after its retention`);
   }
 
   /** Nobody else has it; from now on, this client does. */
@@ -259,8 +269,8 @@ export class Promises {
     const until = call.now + this.#timeout(call.queue, call.timeoutMs);
     if (count > message.count || lossy) {
       const most = message.count + 1 + (this.#unseen.get(call.queue.queueId) ?? 0);
-      this.#expect(count <= most, `${id} says it was received ${count} times, not ${most}`);
-      this.#expect(
+      insist(count <= most, `${id} says it was received ${count} times, not ${most}`);
+      insist(
         lossy || now >= message.heldUntil,
         `${id} was delivered while another held it, for ${message.heldUntil - now} ms more`,
       );
@@ -274,51 +284,35 @@ export class Promises {
       message.powerCuts = this.#cutsBefore.get(call)!;
     } else if (count === message.count) {
       const repeated = call.attemptId !== undefined && call.attemptId === message.attemptId;
-      this.#expect(repeated, `${id} was delivered twice as number ${count}`);
+      insist(repeated, `${id} was delivered twice as number ${count}`);
       message.heldUntil = Math.min(message.heldUntil, until);
     }
   }
 
   #moved(message: Message, queueId: number): void {
-    const { id, mayHaveMoved } = message;
-    const from = this.#rules(message.queueId);
-    const exhausted =
-      message.count + (this.#unseen.get(message.queueId) ?? 0) >= from.maxReceiveCount.least;
-    const lossy = this.#powerCuts > 0;
-    if (from.deadLetterQueueId === queueId) {
-      this.#expect(
-        mayHaveMoved || lossy || exhausted,
-        `${id} is a dead letter after ${message.count} receives of ${from.maxReceiveCount.least}`,
-      );
-    } else {
-      this.#expect(mayHaveMoved, `${id} was moved by nobody`);
-    }
-    message.queueId = queueId;
-    message.count = 0;
-    message.heldUntil = 0;
-  }
-
-  #movedBack(message: Message): void {
-    const { id, mayHaveMoved } = message;
-    this.#expect(mayHaveMoved, `${id} has another sequence, and was not moved`);
-    message.count = 0;
-    message.heldUntil = 0;
+    const unseen = this.#unseen.get(message.queueId) ?? 0;
+    enter(message, queueId, this.#rules(message.queueId), unseen, this.#powerCuts > 0);
   }
 
   #checkOrder(message: Message, batch: ReadonlySet<number>): void {
-    const unseen = this.#unseen.get(message.queueId) ?? 0;
-    const { deadLetterQueueId, maxReceiveCount } = this.#rules(message.queueId);
-    for (const other of this.messages.values()) {
-      const before =
-        other.queueId === message.queueId &&
+    const { queueId: origin } = message.asked.queue;
+    const rules = this.#rules(origin);
+    if (!rules.ordered) return;
+    const isAtHome = message.queueId === origin;
+    // Dead letters of one deadline come in any order.
+    if (!isAtHome && message.queueId !== rules.destinationQueueId) return;
+    if (isAtHome && message.order === 0) message.order = message.sequence;
+    const before = [...this.messages.values()].filter(
+      (other) =>
+        other.asked.queue.queueId === origin &&
         other.groupId === message.groupId &&
         other.state === 'accepted' &&
-        other.sequence < message.sequence &&
-        !batch.has(other.id);
-      if (!before || other.mayBeGone || !this.#isStored(other)) continue;
-      const exhausted = deadLetterQueueId !== 0 && other.count + unseen >= maxReceiveCount.least;
-      this.#expect(exhausted, `${message.id} overtook ${other.id} of its group`);
-    }
+        other.order < message.order &&
+        // What has been moved on ahead comes before nothing here.
+        !(isAtHome && (other.mayHaveMoved || other.queueId !== origin)) &&
+        this.#isStored(other),
+    );
+    requireTurn(message, before, batch, rules, this.#unseen.get(origin) ?? 0);
   }
 
   /** False: it may be a duplicate, of which nothing was stored. */
@@ -336,8 +330,8 @@ export class Promises {
   deleted(queueId: number, id: number, sequence: number, step: number): void {
     const message = this.messages.get(id)!;
     if (message.queueId !== queueId) return;
-    const earlier = message.deletedAtStep.get(sequence) ?? step;
-    message.deletedAtStep.set(sequence, Math.min(earlier, step));
+    const key = residence(queueId, sequence);
+    message.deletedAtStep.set(key, Math.min(message.deletedAtStep.get(key) ?? step, step));
   }
 
   changeAsked(changed: readonly Changed[], timeoutMs: number, now: number): void {
@@ -389,23 +383,32 @@ export class Promises {
 
   /** Messages of a dead-letter queue may be anywhere between it and its sources from now on; also
    *  those that come before the move has ended. */
-  moveAsked({ queue }: Call): void {
-    this.#moves++;
-    for (const message of this.#in(queue.queueId)) message.mayHaveMoved = true;
+  moveAsked(call: Call): void {
+    this.#sweeps.set(call, 'move');
+    for (const message of this.#in(call.queue.queueId)) message.mayHaveMoved = true;
   }
 
-  /** It is answered. One that failed may yet be done. */
-  moveAnswered(): void {
-    this.#moves--;
+  /** It is done, or never will be. */
+  moveEnded(call: Call): void {
+    this.#sweeps.delete(call);
   }
 
   #in(queueId: number): Message[] {
     return [...this.messages.values()].filter(
       (message) =>
         message.queueId === queueId ||
-        message.mayHaveMoved ||
-        this.#rules(message.queueId).deadLetterQueueId === queueId,
+        this.#rules(message.queueId).deadLetterQueueId === queueId ||
+        (message.mayHaveMoved && this.#areRelated(message.queueId, queueId)),
     );
+  }
+
+  /** Messages go from one to the other, by themselves or when they are moved. */
+  #areRelated(a: number, b: number): boolean {
+    const isWay = (from: number, to: number): boolean => {
+      const { deadLetterQueueId, destinationQueueId } = this.#rules(from);
+      return to === deadLetterQueueId || to === destinationQueueId;
+    };
+    return isWay(a, b) || isWay(b, a);
   }
 
   // The world.
@@ -433,11 +436,11 @@ export class Promises {
       if (state !== 'accepted' || mayBeGone || drained) continue;
       const expired = asked.now + retentionOf(queueId) <= now;
       const duplicate = key !== undefined && (this.#delivered.has(messageId!) || gone.has(key));
-      this.#expect(expired || duplicate, `${id} was accepted, and is lost`);
+      insist(expired || duplicate, `${id} was accepted, and is lost`);
     }
   }
+}
 
-  #expect(condition: boolean, what: string): asserts condition {
-    if (!condition) throw new Violation(what);
-  }
+function residence(queueId: number, sequence: number): string {
+  return `${queueId}/${sequence}`;
 }

@@ -17,6 +17,8 @@ const FIFO_DEAD = 4;
 const PLAIN = 5;
 const QUEUE_IDS = [WORK, WORK_DEAD, FIFO, FIFO_DEAD, PLAIN] as const;
 const STEPS = 400;
+/** Of so many of those moments, about, the power goes at one. */
+const CUT_ONE_IN = 4;
 const DRAIN_ROUNDS_MAX = 60;
 const FOREVER_MS = 40_000_000;
 
@@ -66,6 +68,7 @@ export class Simulation {
     define(FIFO_DEAD, { fifo: true });
     const retryBackoff = { baseMs: 1000, factor: 2, maxMs: 10_000 };
     define(PLAIN, { delayMs: 2000, ...(random.oneIn(2) ? { retryBackoff } : {}) });
+    this.#world.onCrash = (partition, powerCut) => this.#onCrash(partition, powerCut);
     for (const partition of this.#world.partitions) partition.start();
   }
 
@@ -79,7 +82,7 @@ export class Simulation {
   #act(): void {
     const roll = this.#random.below(100);
     if (roll < 30) this.#ask(this.#pick(this.#clients));
-    else if (roll < 60) this.#turn(this.#pick(this.#world.partitions));
+    else if (roll < 60) this.#pick(this.#world.partitions).live();
     else if (roll < 85) this.#listen(this.#pick(this.#clients), this.#pick(this.#world.partitions));
     else if (roll < 93)
       this.#world.now += this.#random.oneIn(this.#tidy ? 16 : 4)
@@ -87,7 +90,7 @@ export class Simulation {
         : this.#random.below(1500);
     else if (this.#crashOneIn > 0 && this.#random.oneIn(Math.ceil(this.#crashOneIn / 5)))
       this.#harm();
-    else if (roll === 99) this.#sweep(this.#pick(this.#world.partitions));
+    else if (roll === 99) this.#pick(this.#world.partitions).sweep();
   }
 
   #pick<T>(choices: readonly T[]): T {
@@ -96,43 +99,17 @@ export class Simulation {
 
   // Partitions.
 
-  #turn(partition: SimulatedPartition): void {
-    if (partition.actor === undefined) {
-      this.#restart(partition);
-      return;
-    }
-    const alive = partition.act((actor) => actor.turn(this.#world.now));
-    if (!alive) this.#crash(partition);
-    else if (this.#random.oneIn(8)) checkInvariants(partition.state!.store);
-  }
-
-  #sweep(partition: SimulatedPartition): void {
-    if (partition.actor === undefined) return;
-    if (!partition.act((actor) => actor.sweep(this.#world.now))) this.#crash(partition);
-  }
-
-  #restart(partition: SimulatedPartition): void {
-    partition.storage.capacityBytes = Number.POSITIVE_INFINITY;
-    if (!partition.start()) this.#crash(partition);
-    else checkInvariants(partition.state!.store);
-  }
-
   /** Something is to go wrong, now or with one of the next calls of the disk. */
   #harm(): void {
     const partition = this.#pick(this.#world.partitions);
     const kind = this.#random.below(6);
-    if (kind === 0) this.#crash(partition);
+    if (kind === 0) partition.crash();
     else partition.trouble(kind);
   }
 
-  #crash(partition: SimulatedPartition): void {
-    partition.down();
-    if (this.#random.oneIn(2)) {
-      partition.storage.cutPower();
-      this.#checker.powerCut(partition.index);
-    } else {
-      partition.storage.kill();
-    }
+  /** Replies that were on their way do not come. */
+  #onCrash(partition: SimulatedPartition, powerCut: boolean): void {
+    if (powerCut) this.#checker.powerCut(partition.index);
     for (const { asked } of this.#clients) {
       const lost = [...asked].filter(([, each]) => each.partition === partition.index);
       for (const [correlation] of lost) asked.delete(correlation);
@@ -194,7 +171,7 @@ export class Simulation {
     const receipts = known
       .filter((receipt) => receipt.queueId === queueId)
       .filter(() => this.#tidy || this.#random.oneIn(2))
-      .slice(this.#tidy ? -40 : -5);
+      .slice(this.#tidy ? -40 : -1 - this.#random.below(5));
     if (receipts.length === 0) return undefined;
     if (forDelete) return { op: 'delete', queueId, receipts };
     return { op: 'change', queueId, receipts, timeoutMs: this.#pick([0, 300, 15_000]) };
@@ -210,19 +187,30 @@ export class Simulation {
       const asked = client.asked.get(reply.correlation)!;
       client.asked.delete(reply.correlation);
       this.#checker.replied(asked, reply, this.#step, this.#world.now);
-      const { queueId } = asked.request;
+      const { queueId, op } = asked.request;
       for (const { slot, sequence, delivery } of reply.deliveries) {
         client.receipts.push({ slot, sequence, delivery, queueId, partition: partition.index });
       }
+      const isDeadLetter = reply.deliveries.some(({ source }) => source !== 0);
+      if ((isDeadLetter || op === 'delete') && this.#cutsAtAnswer()) {
+        partition.crash(true);
+        return;
+      }
     }
+  }
+
+  /** The moment at which somebody knows that a message is gone from where it was, and nobody has
+   *  asked for more: what that rests on must be on the disk already. */
+  #cutsAtAnswer(): boolean {
+    return !this.#checker.draining && this.#crashOneIn > 0 && this.#random.oneIn(CUT_ONE_IN);
   }
 
   // The end.
 
   #heal(): void {
     for (const partition of this.#world.partitions) {
-      this.#crash(partition);
-      this.#restart(partition);
+      partition.crash();
+      partition.restart();
       if (partition.actor === undefined) throw new Violation('a sound disk was not recovered from');
     }
     for (const client of this.#clients) client.receipts.length = 0;

@@ -3,3 +3,7 @@
 export class Violation extends Error {
   override name = 'Violation';
 }
+
+export function insist(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new Violation(what);
+}

@@ -12,6 +12,7 @@ import { DuplexClientEnd, type DuplexMemory, DuplexServerEnd } from '../../src/r
 import { FaultyStorage, ProcessDied } from '../support/faulty-storage.ts';
 import { HeldSyncer } from '../support/held-syncer.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
+import { checkInvariants } from '../support/state-invariants.ts';
 import { emptyRings } from './rings.ts';
 
 export const SEGMENT_BYTES = 8192;
@@ -21,6 +22,8 @@ const TABLE_ROWS = 256;
 const PIPELINED_BYTES = 300;
 /** So often, about, a partition looks until a sync has ended. */
 const SYNC_LOOKS = 3;
+/** After so many of its turns, about, the state of a partition is looked at. */
+const INVARIANTS_ONE_IN = 8;
 
 /** A partition's actor, its disk, and the clients' ends of its rings. */
 export class SimulatedPartition {
@@ -118,6 +121,38 @@ export class SimulatedPartition {
     }
   }
 
+  /** What its thread does next: a turn, or a start if it is down. */
+  live(): void {
+    if (this.actor === undefined) this.restart();
+    else if (!this.act((actor) => actor.turn(this.#world.now))) this.crash();
+    else if (this.#world.random.oneIn(INVARIANTS_ONE_IN)) checkInvariants(this.state!.store);
+  }
+
+  sweep(): void {
+    if (this.actor === undefined) return;
+    if (!this.act((actor) => actor.sweep(this.#world.now))) this.crash();
+  }
+
+  /** As its thread does: nobody hears that it runs before its counts are on the board. */
+  restart(): void {
+    this.storage.capacityBytes = Number.POSITIVE_INFINITY;
+    const runs = this.start() && this.act((actor) => actor.turn(this.#world.now));
+    if (!runs) {
+      this.crash();
+      return;
+    }
+    checkInvariants(this.state!.store);
+    this.#world.onRunning(this);
+  }
+
+  /** Its process is killed, or loses its power. */
+  crash(powerCut = this.#world.random.oneIn(2)): void {
+    this.down();
+    if (powerCut) this.storage.cutPower();
+    else this.storage.kill();
+    this.#world.onCrash(this, powerCut);
+  }
+
   /** Something is to go wrong with one of the next calls of its disk.
    *  @param kind a whole number from 1 on */
   trouble(kind: number): void {
@@ -161,6 +196,8 @@ export class World {
   placedOver = 1;
   /** A partition rings router `router`. */
   onRing: (router: number) => void = () => undefined;
+  onRunning: (partition: SimulatedPartition) => void = () => undefined;
+  onCrash: (partition: SimulatedPartition, powerCut: boolean) => void = () => undefined;
   readonly partitions: SimulatedPartition[];
 
   constructor(random: SeededRandom, partitions: number, clients: number) {
