@@ -42,13 +42,13 @@ export const TAG_VALUE_CHARS_MAX = 256;
 export const REDRIVE_SOURCES_MAX = 10; // queues that a byQueue allow policy names
 export const STORED_ATTRIBUTES_BYTES_MAX = 64 * KIB; // Policy and the like, of one queue
 export const QUEUE_NAME_REUSE_MS = 60_000; // after a deletion, where waits are strict
+export const PURGE_INTERVAL_MS = 60_000; // of one queue, where waits are strict. Rule: SQS.
 
 // Move tasks. Rule: SQS StartMessageMoveTask and ListMessageMoveTasks.
 export const MOVE_RATE_MAX = 500; // messages per second
 export const MOVE_TASKS_KEPT = 10; // of one source queue
 
 // Threads.
-export const PURGE_INTERVAL_MS = 60_000; // of one queue, where waits are strict. Rule: SQS.
 export const PARTITIONS_MAX = 64;
 export const ROUTERS_MAX = 31; // one bit each in a board row's waiting mask
 

@@ -68,7 +68,7 @@ export class Maintenance {
     );
     made.catch((error: unknown) => {
       if (isClosed(error)) return;
-      this.#logger.warn({ err: error, directory }, 'no log segment could be made ahead of use');
+      this.#logger.warn({ error, directory }, 'no log segment could be made ahead of use');
     });
   }
 
@@ -95,7 +95,7 @@ export class Maintenance {
       }
     } catch (error) {
       if (!isClosed(error)) {
-        this.#logger.warn({ err: error, directory }, 'a log segment could not be digested');
+        this.#logger.warn({ error, directory }, 'a log segment could not be digested');
       }
     } finally {
       this.#digesting.delete(directory);
@@ -154,8 +154,7 @@ export class Maintenance {
     try {
       return (await this.run(LOG_WORKER, 'scrub', task)) as ScrubResult;
     } catch (error) {
-      if (!isClosed(error))
-        this.#logger.warn({ err: error, ...task }, 'a log could not be scrubbed');
+      if (!isClosed(error)) this.#logger.warn({ error, ...task }, 'a log could not be scrubbed');
       return { scrubbed: undefined, damage: undefined };
     }
   }

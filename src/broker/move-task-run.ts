@@ -157,7 +157,7 @@ export class MoveTaskRun {
       ending = await this.#moveAll();
     } catch (error) {
       const { taskId, source } = this.#task;
-      this.#options.logger.error({ taskId, source, err: error }, 'a move task broke off');
+      this.#options.logger.error({ taskId, source, error }, 'a move task broke off');
       const failureReason = error instanceof BrokerError ? error.code : 'CAPSTAN_INTERNAL';
       ending = { status: 'FAILED', failureReason };
     }
@@ -264,7 +264,7 @@ export class MoveTaskRun {
       this.#recordedMoved = moved;
     } catch (error) {
       // The next record holds this one's count too.
-      this.#options.logger.warn({ taskId, err: error }, "a move task's count was not recorded");
+      this.#options.logger.warn({ taskId, error }, "a move task's count was not recorded");
     }
   }
 
@@ -279,7 +279,7 @@ export class MoveTaskRun {
         break;
       } catch (error) {
         if (this.#closing) return;
-        const fields = { taskId, source, err: error };
+        const fields = { taskId, source, error };
         this.#options.logger.warn(fields, 'the end of a move task was not recorded');
         await this.#doze(retryDelayMs(failures));
       }

@@ -67,7 +67,7 @@ export interface ListQueuesOptions {
   readonly after?: string | undefined;
 }
 
-/** A redrive of a dead-letter queue. */
+/** The calls. A queue is named where it may not exist, and given where it was found. */
 export interface QueueService {
   findQueue(name: string): QueueDefinition | undefined;
   /** Sorted by name. */

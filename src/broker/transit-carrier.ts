@@ -80,10 +80,7 @@ export class TransitCarrier {
         return;
       } catch (error) {
         if (!(error instanceof BrokerError)) {
-          logger.error(
-            { partition, err: error },
-            'carrying messages to other partitions broke off',
-          );
+          logger.error({ partition, error }, 'carrying messages to other partitions broke off');
           return;
         }
         const { code } = error;

@@ -300,7 +300,7 @@ export class Catalog {
   #fail(log: Log, error: unknown): void {
     if (log !== this.#log || this.#failure !== undefined) return;
     this.#failure = error;
-    this.#options.logger.error({ err: error }, 'the catalog could not be committed');
+    this.#options.logger.error({ error }, 'the catalog could not be committed');
     const rejected = [...this.#committing, this.#gathered].flat();
     this.#committing.clear();
     this.#gathered = [];
@@ -340,7 +340,7 @@ export class Catalog {
     for (const change of changes) {
       this.definitions.apply(change);
       Promise.resolve(this.#options.onChange(change)).catch((error: unknown) =>
-        this.#options.logger.error({ err: error }, 'a recovered change could not be broadcast'),
+        this.#options.logger.error({ error }, 'a recovered change could not be broadcast'),
       );
     }
   }
@@ -358,7 +358,7 @@ export class Catalog {
       .catch((error: unknown) => {
         // The records stay where they were: nothing is lost but room.
         this.#compactAfter = this.#headPosition + log.regionBytes;
-        this.#options.logger.warn({ err: error }, "the catalog's log could not be compacted");
+        this.#options.logger.warn({ error }, "the catalog's log could not be compacted");
       })
       .finally(() => {
         this.#compacting = false;

@@ -38,7 +38,8 @@ export function checkName(name: string, fifo: boolean): void {
     );
   }
   if (fifo && !isFifoName) throw invalid('The name of a FIFO queue ends in ".fifo".');
-  if (!fifo && isFifoName) throw invalid('Only a FIFO queue has a name that ends in ".fifo".');
+  if (!fifo && isFifoName)
+    throw invalid('A name that ends in ".fifo" is a FIFO queue\'s: set fifo to true.');
 }
 
 type Writable = { -readonly [Key in keyof QueueAttributes]: QueueAttributes[Key] };

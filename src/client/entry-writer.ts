@@ -111,7 +111,8 @@ export function writeEntry(
   }
   end += bodyBytes;
   if (bodyBytes > MESSAGE_BYTES_MAX) {
-    throw new BrokerError('CAPSTAN_MESSAGE_TOO_LARGE', `A body has ${bodyBytes} bytes.`);
+    const detail = `A body has ${bodyBytes} bytes; a message has at most ${MESSAGE_BYTES_MAX}.`;
+    throw new BrokerError('CAPSTAN_MESSAGE_TOO_LARGE', detail);
   }
   view.setUint32(at + entry.ENTRY_BYTES_AT, end - at, true);
   view.setUint32(at + entry.BODY_BYTES_AT, bodyBytes, true);

@@ -4,23 +4,14 @@
 import type { Door } from '../door-counters.ts';
 import type { HealthReport, PartitionHealth } from './health.ts';
 
-/** How long commits took. */
-export interface LatencyHistogram {
-  /** Upper bounds of the buckets, rising, in seconds. */
-  readonly boundsSeconds: readonly number[];
-  /** How many fell into each bucket, and at the end those above the last bound. */
-  readonly counts: readonly number[];
-}
-
 export interface PartitionMeasurements extends PartitionHealth {
   readonly sent: number;
   readonly received: number;
   readonly deleted: number;
   readonly messages: number;
   readonly commits: number;
+  /** What the commits took together, write and sync. */
   readonly commitSeconds: number;
-  /** Undefined: only the sum above is known. */
-  readonly commitLatency?: LatencyHistogram | undefined;
   readonly committedBytes: number;
   /** What the log holds on disk. */
   readonly logBytes: number;
@@ -28,9 +19,6 @@ export interface PartitionMeasurements extends PartitionHealth {
   readonly spaceLow: boolean;
   readonly regionsCleaned: number;
   readonly relocatedBytes: number;
-  /** The fullest of the partition's rings, by direction, 0 .. 1. */
-  readonly requestRingFullness?: number | undefined;
-  readonly replyRingFullness?: number | undefined;
 }
 
 export interface DoorMeasurements {
@@ -45,7 +33,7 @@ export interface DoorMeasurements {
 export interface ThreadMeasurements {
   /** `main`, `door-0`. */
   readonly thread: string;
-  /** How late its event loop came, in the time since the last look. */
+  /** How late its event loop came, in the last 5 seconds that it has published. */
   readonly loopLagSeconds: { readonly p50: number; readonly p99: number; readonly max: number };
 }
 

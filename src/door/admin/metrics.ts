@@ -2,7 +2,7 @@
  * scrape; nothing is counted here. Names and labels are part of the interface: they may be added
  * to, never changed. */
 
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import { serverState } from './health.ts';
 import type { Measurements, PartitionMeasurements } from './measurements.ts';
 import type { QueueSelection } from './queue-figures.ts';
@@ -129,6 +129,7 @@ const FAMILIES: readonly Family[] = [
   ofPartitions('counter', 'messages_deleted_total', 'deleted', 'Messages deleted.'),
   ofPartitions('gauge', 'messages', 'messages', 'Messages held, of all queues.'),
   ofPartitions('counter', 'commits_total', 'commits', 'Group commits.'),
+  ofPartitions('counter', 'commit_seconds_total', 'commitSeconds', 'Spent on write and sync.'),
   ofPartitions('counter', 'committed_bytes_total', 'committedBytes', 'Log bytes committed.'),
   ofPartitions('gauge', 'log_bytes', 'logBytes', 'Log bytes held on disk.'),
   ofPartitions('counter', 'regions_cleaned_total', 'regionsCleaned', 'Log regions released.'),
@@ -146,15 +147,8 @@ const FAMILIES: readonly Family[] = [
   },
   {
     kind: 'gauge',
-    name: 'capstan_ring_fullness_ratio',
-    help: 'How full the fullest ring of a partition is, 0 to 1.',
-    labels: ['partition', 'direction'],
-    samples: ({ partitions }) => partitions.flatMap(ringSamples),
-  },
-  {
-    kind: 'gauge',
     name: 'capstan_event_loop_lag_seconds',
-    help: 'How late the event loop of a thread came, since the last scrape.',
+    help: 'How late the event loop of a thread came, in the last 5 seconds.',
     labels: ['thread', 'quantile'],
     samples: ({ threads }) =>
       threads.flatMap(({ thread, loopLagSeconds: { p50, p99, max } }): Sample[] => [
@@ -182,68 +176,6 @@ const FAMILIES: readonly Family[] = [
   },
 ];
 
-function ringSamples(each: PartitionMeasurements): Sample[] {
-  const partition = String(each.partition);
-  const samples: Sample[] = [];
-  const { requestRingFullness, replyRingFullness } = each;
-  if (requestRingFullness !== undefined) {
-    samples.push([{ partition, direction: 'request' }, requestRingFullness]);
-  }
-  if (replyRingFullness !== undefined) {
-    samples.push([{ partition, direction: 'reply' }, replyRingFullness]);
-  }
-  return samples;
-}
-
-const COMMIT_LATENCY = 'capstan_partition_commit_seconds';
-const COMMIT_LATENCY_HELP = 'How long commits took, write and sync.';
-
-/** A histogram that was counted elsewhere, by the partitions' threads. */
-class CommitLatency extends Histogram<'partition'> {
-  readonly #partitions: readonly PartitionMeasurements[];
-
-  constructor(partitions: readonly PartitionMeasurements[], registry: Registry) {
-    super({
-      name: COMMIT_LATENCY,
-      help: COMMIT_LATENCY_HELP,
-      labelNames: ['partition'],
-      registers: [registry],
-    });
-    this.#partitions = partitions;
-  }
-
-  /** What the registry asks a histogram for. */
-  async getForPromString(): Promise<object> {
-    return {
-      name: COMMIT_LATENCY,
-      help: COMMIT_LATENCY_HELP,
-      type: 'histogram',
-      values: this.#partitions.flatMap(latencyValues),
-    };
-  }
-}
-
-function latencyValues({
-  partition,
-  commits,
-  commitSeconds,
-  commitLatency,
-}: PartitionMeasurements) {
-  const labels = { partition: String(partition) };
-  const { boundsSeconds, counts } = commitLatency ?? { boundsSeconds: [], counts: [commits] };
-  let cumulated = 0;
-  const buckets = counts.map((count, index) => {
-    cumulated += count;
-    const le = boundsSeconds[index] ?? '+Inf';
-    return { metricName: `${COMMIT_LATENCY}_bucket`, labels: { le, ...labels }, value: cumulated };
-  });
-  return [
-    ...buckets,
-    { metricName: `${COMMIT_LATENCY}_sum`, labels, value: commitSeconds },
-    { metricName: `${COMMIT_LATENCY}_count`, labels, value: cumulated },
-  ];
-}
-
 /** The text of one scrape. A registry of its own each time: scrapes that overlap share nothing. */
 export async function metricsText(
   measurements: Measurements,
@@ -262,6 +194,5 @@ export async function metricsText(
       for (const [values, value] of samples(scrape)) gauge.set(values, value);
     }
   }
-  void new CommitLatency(measurements.partitions, registry);
   return registry.metrics();
 }

@@ -132,7 +132,7 @@ export function createSqsProtocol(options: SqsOptions): HttpProtocol {
   function fail(wire: Wire, cause: unknown): HttpAnswer {
     const requestId = nextId();
     if (!(cause instanceof SqsError) && !(cause instanceof BrokerError)) {
-      logger.error({ err: cause, requestId }, 'an SQS request failed inside the server');
+      logger.error({ error: cause, requestId }, 'an SQS request failed inside the server');
     }
     counters?.error();
     const error = sqsErrorOf(cause);

@@ -208,7 +208,7 @@ test('a defect is an internal failure, and its text stays inside', async () => {
   expect(answer.status).toBe(500);
   expect(answer.headers['x-amzn-query-error']).toBe('InternalFailure;Receiver');
   expect(answer.text).not.toContain('secret');
-  expect(logged).toMatchObject([{ err: sqs.service.failure }]);
+  expect(logged).toMatchObject([{ error: sqs.service.failure }]);
 });
 
 test('requests of SQS are told from others', () => {
