@@ -31,6 +31,7 @@ export const DEDUPLICATION_WINDOW_MS = 300_000;
 // Queues.
 export const QUEUE_NAME_CHARS_MAX = 80;
 export const QUEUES_MAX = 131_072; // rows of the board
+export const QUEUES_LISTED_MAX = 1000; // in one answer. Rule: SQS ListQueues.
 export const MAX_RECEIVE_COUNT_MAX = 1000;
 export const IN_FLIGHT_MAX_STANDARD = 120_000;
 export const IN_FLIGHT_MAX_FIFO = 20_000;

@@ -27,6 +27,15 @@ export interface MoveStep {
   readonly inTransit: number;
 }
 
+/** Moves up to `max` visible messages of one partition, once what it sent on its way before has
+ *  arrived; destination 0: each one's own source. Durable when it resolves. */
+export type Move = (
+  source: number,
+  destination: number,
+  partition: number,
+  max: number,
+) => Promise<MoveStep>;
+
 /** Resolves after `ms`, or as soon as `signal` aborts. */
 export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>;
 
@@ -48,12 +57,7 @@ const RETRY_MS_MAX = 5_000;
 export interface MoveTaskRunOptions {
   readonly catalog: Pick<Catalog, 'definitions' | 'putMoveTask'>;
   readonly partitions: number;
-  readonly move: (
-    source: number,
-    destination: number,
-    partition: number,
-    max: number,
-  ) => Promise<MoveStep>;
+  readonly move: Move;
   readonly now: Clock;
   readonly logger: Logger;
   readonly sleep?: Sleep;

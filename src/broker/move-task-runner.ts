@@ -12,7 +12,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { isUnfinished, type MoveTaskRecord } from '../catalog/move-task.ts';
 import type { QueueDefinition } from '../command/queue-definition.ts';
-import { type MoveStep, MoveTaskRun, type Sleep } from './move-task-run.ts';
+import { type Move, MoveTaskRun, type Sleep } from './move-task-run.ts';
 import type { MoveTask } from './service.ts';
 
 export interface MoveTaskRunnerOptions {
@@ -21,14 +21,7 @@ export interface MoveTaskRunnerOptions {
     'definitions' | 'putMoveTask' | 'findMoveTask' | 'moveTasks' | 'unfinishedMoveTasks'
   >;
   readonly partitions: number;
-  /** Moves up to `max` visible messages of one partition, once what it sent on its way before has
-   *  arrived; destination 0: each one's own source. Durable when it resolves. */
-  readonly move: (
-    source: number,
-    destination: number,
-    partition: number,
-    max: number,
-  ) => Promise<MoveStep>;
+  readonly move: Move;
   /** Visible messages of a queue, as last published. */
   readonly approximateCount: (queueId: number) => number;
   readonly now: Clock;

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { BrokerError } from '../base/errors.ts';
+import { QUEUES_LISTED_MAX } from '../base/limits.ts';
 import type { Broker, QueueCounts, QueueDefinition, RedriveAllowPolicy } from '../client/index.ts';
 import type { CliContext } from './command.ts';
 import { confirm } from './confirm.ts';
@@ -10,9 +11,6 @@ import { attributesOf, type CreateOptions, tagsOf } from './queue-options.ts';
 import { type ServerOptions, serverCommand, withServer } from './server.ts';
 import { type Column, formatTable, oneLine } from './table.ts';
 import { formatBytes, formatCount, formatDurationMs } from './units.ts';
-
-/** Of one call; a server has more queues than one answer holds. */
-const LIST_PAGE = 1000;
 
 export function queueCommand(program: Command, context: CliContext): void {
   const family = program.command('queue').description('Create, show, empty and delete queues.');
@@ -30,9 +28,9 @@ export async function* listQueues(
 ): AsyncGenerator<QueueDefinition[]> {
   let after: string | undefined;
   for (;;) {
-    const page = await server.listQueues({ prefix, after, max: LIST_PAGE });
+    const page = await server.listQueues({ prefix, after, max: QUEUES_LISTED_MAX });
     if (page.length > 0) yield page;
-    if (page.length < LIST_PAGE) return;
+    if (page.length < QUEUES_LISTED_MAX) return;
     after = page.at(-1)!.name;
   }
 }

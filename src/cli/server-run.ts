@@ -13,6 +13,7 @@ import { Broker } from '../broker/broker.ts';
 import { claimPort, Doors } from '../door/doors.ts';
 import { type CliContext, CliError } from './command.ts';
 import { openLog } from './log-output.ts';
+import { counted } from './output.ts';
 import type { ServeOptions } from './serve-options.ts';
 
 const MIB = 1024 * 1024;
@@ -118,10 +119,6 @@ function announce(
   );
   const { version } = context;
   logger.info({ url, data, durability, partitions, doors, version }, 'serving');
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** Leaving by `exit` would end the doors' threads under their sockets, which aborts, or would wait

@@ -1,9 +1,8 @@
 /* Calls on queues as such, over CALL frames. */
 
+import { QUEUES_LISTED_MAX } from '../base/limits.ts';
 import type { QueueCalls } from './transport.ts';
 import type { MoveTask, QueueCounts, QueueDefinition } from './types.ts';
-
-const LIST_MAX_DEFAULT = 1000;
 
 /** @param call `once`: not to be sent again when its answer is lost with a connection. */
 export function remoteCalls(
@@ -24,7 +23,7 @@ export function remoteCalls(
     deleteQueue: async (queue) => void (await call('deleteQueue', { queue }, true)),
     findQueue: async (queue) =>
       ((await call('findQueue', { queue }, false)) ?? undefined) as QueueDefinition | undefined,
-    listQueues: async ({ prefix, max = LIST_MAX_DEFAULT, after }) => {
+    listQueues: async ({ prefix, max = QUEUES_LISTED_MAX, after }) => {
       const found: QueueDefinition[] = [];
       while (found.length < max) {
         const page = { prefix, max: max - found.length, after: found.at(-1)?.name ?? after };

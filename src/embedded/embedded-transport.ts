@@ -2,6 +2,7 @@
  * bytes are packed, and a message in hand is settled without its receipt ever becoming text. */
 
 import { BrokerError } from '../base/errors.ts';
+import { QUEUES_LISTED_MAX } from '../base/limits.ts';
 import type { Broker as Engine } from '../broker/broker.ts';
 import type {
   DeliveredMessage,
@@ -30,8 +31,6 @@ import type { OutgoingMessage } from '../command/message-entry.ts';
 import type { QueueAttributes, QueueDefinition } from '../command/queue-definition.ts';
 import { EmbeddedMessage } from './embedded-message.ts';
 import { EmbeddedSubscription } from './embedded-subscription.ts';
-
-const LIST_MAX_DEFAULT = 1000;
 
 export class EmbeddedTransport implements Transport {
   readonly calls: QueueCalls;
@@ -169,7 +168,7 @@ function callsOf(service: QueueService, queueOf: (name: string) => QueueDefiniti
     setTags: (queue, add, remove) => service.setTags(queue, add, remove),
     deleteQueue: (queue) => service.deleteQueue(queue),
     findQueue: async (queue) => service.findQueue(queue),
-    listQueues: async ({ prefix, max = LIST_MAX_DEFAULT, after }) =>
+    listQueues: async ({ prefix, max = QUEUES_LISTED_MAX, after }) =>
       service.listQueues({ prefix, max, after }),
     listDeadLetterSources: async (queue) => service.listDeadLetterSources(queue),
     purge: async (queue) => service.purge(queueOf(queue)),

@@ -1,13 +1,13 @@
 /* The queues as the admin door shows them: the deepest ones, up to a bound, because a server can
  * have a hundred thousand and neither a metrics store nor a table should. */
 
+import { QUEUES_LISTED_MAX } from '../../base/limits.ts';
 import type { QueueCounts, QueueService } from '../../broker/service.ts';
 import type { QueueDefinition } from '../../command/queue-definition.ts';
 
 /** The most queues of one answer. */
 export const QUEUES_SHOWN_MAX = 500;
 export const QUEUES_SHOWN_DEFAULT = 100;
-const PAGE = 1000;
 
 export interface QueueFigures extends QueueCounts {
   readonly name: string;
@@ -47,13 +47,13 @@ function allCounted(service: QueueService): Counted[] {
   const counted: Counted[] = [];
   let after: string | undefined;
   for (;;) {
-    const page = service.listQueues({ max: PAGE, after });
+    const page = service.listQueues({ max: QUEUES_LISTED_MAX, after });
     for (const queue of page) {
       const counts = service.counts(queue);
       const messages = counts.visible + counts.inFlight + counts.delayed;
       counted.push({ queue, counts, messages });
     }
-    if (page.length < PAGE) return counted;
+    if (page.length < QUEUES_LISTED_MAX) return counted;
     after = page.at(-1)?.name;
   }
 }

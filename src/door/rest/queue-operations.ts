@@ -1,12 +1,12 @@
 /* Operations on queues as a whole. */
 
 import { z } from 'zod';
+import { QUEUES_LISTED_MAX } from '../../base/limits.ts';
 import type { QueueService } from '../../broker/service.ts';
 import type { QueueDefinition } from '../../command/queue-definition.ts';
 import { jsonBody, NO_BODY, NO_QUERY, type Operation, operation, queueOf } from './operation.ts';
 import * as schemas from './schemas.ts';
 
-const LIST_MAX = 1000;
 const FIFO_SUFFIX = '.fifo';
 
 function queueJson(service: QueueService, queue: QueueDefinition): object {
@@ -35,14 +35,17 @@ const listQueues = operation(
     summary: 'Lists queues by name.',
     query: z.strictObject({
       prefix: z.string().exactOptional().describe('Of their names.'),
-      max: schemas.wholeText(1, LIST_MAX).exactOptional().describe(`By default ${LIST_MAX}.`),
+      max: schemas
+        .wholeText(1, QUEUES_LISTED_MAX)
+        .exactOptional()
+        .describe(`By default ${QUEUES_LISTED_MAX}.`),
       after: z.string().exactOptional().describe('The name after which to go on.'),
     }),
     body: NO_BODY,
     responses: [{ status: 200, description: 'Queues.', schema: schemas.QUEUE_LIST }],
     errors: ['CAPSTAN_INVALID_ARGUMENT'],
   },
-  ({ service, query: { prefix, max = LIST_MAX, after } }) => {
+  ({ service, query: { prefix, max = QUEUES_LISTED_MAX, after } }) => {
     const queues = service.listQueues({ prefix, max, after });
     const next = queues.length === max ? (queues.at(-1)?.name ?? null) : null;
     return {

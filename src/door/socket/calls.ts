@@ -2,7 +2,7 @@
  * method of this table; arguments and results are msgpack values of any shape. */
 
 import { BrokerError } from '../../base/errors.ts';
-import { BATCH_ENTRIES_MAX } from '../../base/limits.ts';
+import { BATCH_ENTRIES_MAX, MOVE_RATE_MAX, QUEUES_LISTED_MAX } from '../../base/limits.ts';
 import type { QueueService } from '../../broker/service.ts';
 import type { QueueAttributes, QueueDefinition } from '../../command/queue-definition.ts';
 import { COLD_FRAME_BYTES_MAX, FRAME, malformed } from '../../wire/frame.ts';
@@ -94,8 +94,6 @@ class Arguments {
 
 type Method = (service: QueueService, args: Arguments) => unknown;
 
-const MOVE_RATE_CEILING = 1_000_000;
-
 const METHODS: Readonly<Record<string, Method>> = {
   createQueue: (service, args) =>
     service.createQueue(args.text('queue'), args.attributes('attributes'), args.textMap('tags')),
@@ -109,7 +107,7 @@ const METHODS: Readonly<Record<string, Method>> = {
     firstThatFit(
       service.listQueues({
         prefix: args.optionalText('prefix'),
-        max: args.whole('max', 1, 1000),
+        max: args.whole('max', 1, QUEUES_LISTED_MAX),
         after: args.optionalText('after'),
       }),
     ),
@@ -121,7 +119,7 @@ const METHODS: Readonly<Record<string, Method>> = {
     service.startMoveTask(
       args.text('source'),
       args.optionalText('destination'),
-      args.optionalWhole('messagesPerSecondMax', 1, MOVE_RATE_CEILING),
+      args.optionalWhole('messagesPerSecondMax', 1, MOVE_RATE_MAX),
     ),
   listMoveTasks: (service, args) =>
     service.listMoveTasks(args.text('source'), args.whole('max', 1, 1000)),

@@ -1,6 +1,7 @@
 /* Actions on queues as a whole. */
 
 import { BrokerError } from '../../base/errors.ts';
+import { QUEUES_LISTED_MAX } from '../../base/limits.ts';
 import type { QueueAttributes } from '../../command/queue-definition.ts';
 import { action, type Caller, requireNamed, requireQueue, type SqsContext } from './action.ts';
 import { differingAttribute, readAttributes, writeAttributes } from './queue-attributes.ts';
@@ -8,7 +9,6 @@ import * as shapes from './shapes.ts';
 import { invalidParameter, SqsError } from './sqs-errors.ts';
 import { checkTags } from './tag-actions.ts';
 
-const LIST_MAX = 1000;
 const NAME = /^[A-Za-z0-9_-]{1,80}$/;
 const FIFO_NAME = /^(?=.{6,80}$)[A-Za-z0-9_-]+\.fifo$/;
 
@@ -119,9 +119,9 @@ function page(
   maxResults: number | undefined,
   token: string | undefined,
 ): { readonly max: number; readonly after: string | undefined } {
-  const max = maxResults ?? LIST_MAX;
-  if (max < 1 || max > LIST_MAX) {
-    const reason = `MaxResults must be an integer between 1 and ${LIST_MAX}`;
+  const max = maxResults ?? QUEUES_LISTED_MAX;
+  if (max < 1 || max > QUEUES_LISTED_MAX) {
+    const reason = `MaxResults must be an integer between 1 and ${QUEUES_LISTED_MAX}`;
     throw invalidParameter('MaxResults', max, reason);
   }
   if (token === undefined) return { max, after: undefined };

@@ -30,6 +30,7 @@ import {
 } from '../../command/queue-definition.ts';
 import type { QueueAddresses } from './queue-address.ts';
 import {
+  jsonObjectOf,
   readRedriveAllowPolicy,
   readRedrivePolicy,
   readRetryBackoff,
@@ -272,15 +273,5 @@ function oneOf<const Choice extends string>(
 }
 
 function requireJsonObject(text: string, name: string): void {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw new SqsError('InvalidAttributeValue', `Invalid value for the parameter ${name}.`, {
-      cause: error,
-    });
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw invalidAttribute(name);
-  }
+  if (jsonObjectOf(text) === undefined) throw invalidAttribute(name, 'It is not a JSON map.');
 }

@@ -20,16 +20,23 @@ const MS_PER_SECOND = 1000;
 
 type Fields = ReadonlyMap<string, unknown>;
 
-/** The fields of the JSON object in `text`, all of which are in `known`. */
-function readFields(text: string, attribute: string, known: readonly string[]): Fields {
+/** Undefined: the text is no JSON, or it is another value than an object. */
+export function jsonObjectOf(text: string): object | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch {
-    parsed = undefined;
+    return undefined;
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw invalidParameter(attribute, text, 'Redrive policy is not a valid JSON map.');
+  const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
+  return isObject ? (parsed as object) : undefined;
+}
+
+/** The fields of the JSON object in `text`, all of which are in `known`. */
+function readFields(text: string, attribute: string, known: readonly string[]): Fields {
+  const parsed = jsonObjectOf(text);
+  if (parsed === undefined) {
+    throw invalidParameter(attribute, text, `${attribute} is not a valid JSON map.`);
   }
   const fields = new Map(Object.entries(parsed));
   for (const key of fields.keys()) {
