@@ -1,13 +1,13 @@
 /* The benchmark's command: `npm run bench -- --help`. Fails on a wrong count, never on a slow
  * figure. */
 
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { BenchOptions, Scenario } from './harness/bench.ts';
 import { describeMachine, machineLine } from './harness/machine.ts';
-import { publish } from './harness/publish.ts';
+import { publish, publishCosts } from './harness/publish.ts';
 import { exitCodeOf, type Report, writeReport } from './harness/report.ts';
 import type { Failure } from './harness/rows.ts';
 import { type Found, runSuite } from './harness/suite.ts';
@@ -21,7 +21,8 @@ import { SCENARIOS } from './scenarios/scenarios.ts';
 import { targetsTable } from './scenarios/targets.ts';
 
 const BUILD_DIRECTORY = fileURLToPath(new URL('../..', import.meta.url));
-const PUBLISHED = 'published';
+const ROOT = join(BUILD_DIRECTORY, '../..');
+const PUBLISHED_FOLDER = 'native-free-bench/published';
 const HELP = `npm run bench -- [options]
   --quick           the few values that say most, once each: within five minutes
   --only NAME       this scenario; may be given several times
@@ -35,6 +36,7 @@ const HELP = `npm run bench -- [options]
   --scratch DIR     where data goes: on the disk that is to be measured
   --profile         then explains what a message costs the server, path by path and line by
                     line, in costs.md beside the results; takes two minutes more
+  --costs           explains the costs and measures nothing else
   --functions       then runs the same scenarios under the profiler, and tells in functions.md
                     in which functions the time of their messages went`;
 
@@ -52,6 +54,7 @@ const { values } = parseArgs({
     out: { type: 'string' },
     scratch: { type: 'string', default: `${BUILD_DIRECTORY}data` },
     profile: { type: 'boolean', default: false },
+    costs: { type: 'boolean', default: false },
     functions: { type: 'boolean', default: false },
   },
 });
@@ -115,7 +118,9 @@ async function explainCosts(
   const { paths, failures } = await measureCosts(COST_PATHS, options);
   if (failures.length > 0) return failures;
   const costs = { ...origin, paths };
+  mkdirSync(out, { recursive: true });
   writeCosts(out, costs);
+  if (values.publish) publishCosts(ROOT, PUBLISHED_FOLDER);
   console.log(`\n${textTable(costsTable(costs))}`);
   return [];
 }
@@ -130,9 +135,16 @@ async function explainFunctions(out: string, options: BenchOptions): Promise<voi
   for (const table of tables) console.log(`\n${textTable(table)}`);
 }
 
+/** Whatever a hung server or load has left behind ends, too. */
+function end(out: string, failures: readonly Failure[]): never {
+  const took = performance.now() / 1000;
+  console.log(`\nWritten to ${out}, after ${took.toFixed(0)} s`);
+  process.exit(exitCodeOf({ failures }));
+}
+
 async function main(): Promise<void> {
   const out = values.publish
-    ? join(BUILD_DIRECTORY, '..', PUBLISHED)
+    ? join(ROOT, PUBLISHED_FOLDER)
     : (values.out ?? join(BUILD_DIRECTORY, 'results'));
   const machine = describeMachine(values.scratch);
   const scratch = mkdtempSync(join(values.scratch, 'run-'));
@@ -140,26 +152,24 @@ async function main(): Promise<void> {
   // Also when it is interrupted.
   process.on('exit', () => rmSync(scratch, { recursive: true, force: true, maxRetries: 3 }));
   const options = optionsOf(scratch);
-  console.log(machineLine(machine));
-  const { charts, tables, loads: _, ...found } = await runScenarios(options);
   const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
-  const report: Report = { machine, command, ...found };
+  const origin = { machine, command };
+  console.log(machineLine(machine));
+  if (values.costs) return end(out, await explainCosts(out, origin, options));
+  const { charts, tables, loads: _, ...found } = await runScenarios(options);
+  const report: Report = { ...origin, ...found };
   const targets = targetsTable(report.rows, values.only.length === 0);
   const all = [targets, ...tables, tableOfRows(report.rows)].filter((t) => t.lines.length > 0);
   const allCharts = [...overviewCharts(report.rows), ...charts];
   writeReport(out, report, all, allCharts);
   for (const table of all) console.log(`\n${textTable(table)}`);
   const failures = [...report.failures];
-  if (values.profile) failures.push(...(await explainCosts(out, { machine, command }, options)));
+  if (values.profile) failures.push(...(await explainCosts(out, origin, options)));
   if (values.publish && failures.length === 0) {
-    const folder = `native-free-bench/${PUBLISHED}`;
-    publish(join(BUILD_DIRECTORY, '../..'), folder, report, [targets, ...tables], allCharts);
+    publish(ROOT, PUBLISHED_FOLDER, report, [targets, ...tables], allCharts);
   }
   if (values.functions) await explainFunctions(out, options);
-  const took = performance.now() / 1000;
-  console.log(`\nWritten to ${out}, after ${took.toFixed(0)} s`);
-  // Whatever a hung server or load has left behind ends, too.
-  process.exit(exitCodeOf({ failures }));
+  end(out, failures);
 }
 
 // Servers and loads end with this process, on its way out: also when it is interrupted.
