@@ -6,6 +6,8 @@ export interface RunningPeer {
   readonly url: string;
   /** Whose CPU time, with that of its descendants, is the server's. */
   readonly pid: number;
+  /** Kills it, and starts it anew on the same data; resolves at once after the start. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 

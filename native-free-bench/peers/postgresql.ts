@@ -5,9 +5,10 @@ import { spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PostgresConnection } from '../drivers/postgresql.ts';
-import { ChildServer, freePort } from '../harness/child-server.ts';
+import { freePort } from '../harness/child-server.ts';
 import { findProgram, missingProgram, userOf } from './installed.ts';
 import type { Peer } from './peer.ts';
+import { startPeer } from './restartable.ts';
 
 const PACKAGES_DIRECTORY = '/usr/lib/postgresql';
 const READY_TIMEOUT_MS = 30_000;
@@ -56,14 +57,14 @@ export const postgresql: Peer = {
     if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`);
     const port = await freePort();
     const settings = Object.entries({ ...SETTINGS, port, listen_addresses: '127.0.0.1' });
-    const child = new ChildServer({
+    const command = {
       command: findProgram('postgres', programFolders())!,
       arguments: ['-D', data, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])],
       directory,
       logFile: join(directory, 'server.log'),
       user,
       stopSignal: 'SIGINT', // its fast shutdown
-    });
+    } as const;
     const url = `tcp://127.0.0.1:${port}`;
     const answers = () =>
       PostgresConnection.open(url).then(
@@ -73,7 +74,6 @@ export const postgresql: Peer = {
         },
         () => false,
       );
-    await child.ready(answers, READY_TIMEOUT_MS);
-    return { url, pid: child.pid, close: () => child.stop() };
+    return startPeer({ url, command, answers, readyTimeoutMs: READY_TIMEOUT_MS, end: 'stop' });
   },
 };

@@ -6,6 +6,7 @@ import { AmqpConnection } from '../drivers/amqp-frames.ts';
 import { ChildServer, freePort } from '../harness/child-server.ts';
 import { findProgram, missingProgram } from './installed.ts';
 import type { Peer } from './peer.ts';
+import { startPeer } from './restartable.ts';
 
 const SCRIPTS = '/usr/lib/rabbitmq/bin'; // those in the PATH switch users
 const READY_TIMEOUT_MS = 60_000;
@@ -28,7 +29,7 @@ export const rabbitmq: Peer = {
       directory,
       logFile,
     });
-    const child = new ChildServer({
+    const command = {
       command: join(SCRIPTS, 'rabbitmq-server'),
       arguments: [],
       environment: {
@@ -46,7 +47,7 @@ export const rabbitmq: Peer = {
       },
       directory,
       logFile,
-    });
+    };
     const url = `tcp://127.0.0.1:${port}`;
     const answers = () =>
       AmqpConnection.open(url).then(
@@ -56,14 +57,19 @@ export const rabbitmq: Peer = {
         },
         () => false,
       );
-    await child.ready(answers, READY_TIMEOUT_MS);
+    const process = { url, command, answers, readyTimeoutMs: READY_TIMEOUT_MS } as const;
+    const running = await startPeer({ ...process, end: 'stop' });
+    const close = async (): Promise<void> => {
+      await running.close();
+      await mapper.kill();
+    };
     return {
       url,
-      pid: child.pid,
-      close: async () => {
-        await child.stop();
-        await mapper.kill();
+      get pid() {
+        return running.pid;
       },
+      restart: () => running.restart(),
+      close,
     };
   },
 };

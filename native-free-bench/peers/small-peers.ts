@@ -1,10 +1,11 @@
 /* Peers that are one program with a few flags. */
 
 import { join } from 'node:path';
-import { ChildServer, freePort, type ServerCommand } from '../harness/child-server.ts';
+import { freePort, type ServerCommand } from '../harness/child-server.ts';
 import { openSocket } from '../harness/reply-stream.ts';
 import { findProgram, missingModule, missingProgram, PEER_MODULES_VARIABLE } from './installed.ts';
 import type { Peer, RunningPeer } from './peer.ts';
+import { startPeer } from './restartable.ts';
 
 const READY_TIMEOUT_MS = 30_000;
 
@@ -18,15 +19,14 @@ async function startProgram(
 ): Promise<RunningPeer> {
   const port = await freePort();
   const logFile = join(directory, 'server.log');
-  const child = new ChildServer({ ...commandFor(port), directory, logFile });
+  const command = { ...commandFor(port), directory, logFile };
   const url = `${scheme}://127.0.0.1:${port}`;
-  const accepts = () =>
+  const answers = () =>
     openSocket(url).then(
       (socket) => socket.destroy().destroyed,
       () => false,
     );
-  await child.ready(accepts, READY_TIMEOUT_MS);
-  return { url, pid: child.pid, close: () => child.kill() };
+  return startPeer({ url, command, answers, readyTimeoutMs: READY_TIMEOUT_MS, end: 'kill' });
 }
 
 function startRedis(directory: string): Promise<RunningPeer> {

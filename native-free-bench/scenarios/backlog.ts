@@ -2,7 +2,8 @@
  * steps are shared by the scenarios of each size. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openDriver } from '../drivers/drivers.ts';
+import type { DriverOptions } from '../drivers/driver.ts';
+import { type DriverName, openDriver } from '../drivers/drivers.ts';
 import type { Bench, Scenario } from '../harness/bench.ts';
 import { diskBytesOf } from '../harness/disk-usage.ts';
 import { Ledger, type LedgerSnapshot } from '../harness/ledger.ts';
@@ -15,6 +16,7 @@ import { driverOptions, FSYNC } from './standard.ts';
 const MIB = 1024 * 1024;
 const LANES = 16;
 const RESTART_TIMEOUT_MS = 60_000;
+const TRY_TIMEOUT_MS = 15_000; // a server that takes a connection and then says nothing
 const ASK_AGAIN_MS = 2; // asking without a pause would take a core from the server that starts
 const HALF_TIMEOUT_MS = 1_200_000; // 16 GB on a slow disk; what stalls ends long before
 const SHALLOW_MESSAGES = 300_000; // whose drain is that of a queue that never grew
@@ -63,30 +65,37 @@ function half(
   });
 }
 
+/** One try; undefined: the server refuses connections, or is not ready yet. */
+async function tryReceive(driverName: DriverName, options: DriverOptions) {
+  const driver = await openDriver(driverName, options).catch(() => undefined);
+  const receiver = await driver?.receiver().catch(() => undefined);
+  const received = await receiver?.receive(1).catch(() => undefined);
+  if (receiver !== undefined && received !== undefined && received.sequences.length > 0) {
+    const at = performance.now();
+    await receiver.delete(received.receipts);
+    await driver?.close();
+    return { at, sequences: received.sequences };
+  }
+  await driver?.close();
+  return undefined;
+}
+
 /** From the start of the process to a message in hand. The message is deleted, and counted. */
-async function restartSeconds(
-  server: CapstanServer,
-  how: 'stop' | 'kill',
-  settings: BacklogSettings,
+export async function restartSeconds(
+  restart: () => Promise<void>,
+  driver: DriverName,
+  options: DriverOptions,
 ): Promise<{ seconds: number; ledger: LedgerSnapshot }> {
-  const options = driverOptions(server.httpUrl, { bodyBytes: settings.bodyBytes });
-  await server.restart(how);
+  await restart();
   const startedAt = performance.now();
   const ledger = new Ledger();
   while (performance.now() - startedAt < RESTART_TIMEOUT_MS) {
-    // Refused connections and answers of a server that is not ready yet are asked again.
-    const driver = await openDriver('sqs-json', options).catch(() => undefined);
-    const receiver = await driver?.receiver();
-    const received = await receiver?.receive(1).catch(() => undefined);
-    if (receiver !== undefined && received !== undefined && received.sequences.length > 0) {
-      const seconds = (performance.now() - startedAt) / 1000;
+    const received = await Promise.race([tryReceive(driver, options), sleep(TRY_TIMEOUT_MS)]);
+    if (received !== undefined) {
       ledger.received.addAll(received.sequences);
-      await receiver.delete(received.receipts);
       ledger.deleted.addAll(received.sequences);
-      await driver?.close();
-      return { seconds, ledger: ledger.snapshot() };
+      return { seconds: (received.at - startedAt) / 1000, ledger: ledger.snapshot() };
     }
-    await driver?.close();
     await sleep(ASK_AGAIN_MS);
   }
   throw new Error(`No message within ${RESTART_TIMEOUT_MS} ms of the restart.`);
@@ -98,8 +107,9 @@ async function fillAndDrain(bench: Bench, settings: BacklogSettings): Promise<Ba
     const fill = await half(bench, server, 'fill', settings, messages);
     const memoryMib = (residentBytes(server.pid) ?? Number.NaN) / MIB;
     const diskMib = diskBytesOf(server.data) / MIB;
-    const kill = await restartSeconds(server, 'kill', settings);
-    const stop = await restartSeconds(server, 'stop', settings);
+    const options = driverOptions(server.httpUrl, { bodyBytes: settings.bodyBytes });
+    const kill = await restartSeconds(() => server.restart('kill'), 'sqs-json', options);
+    const stop = await restartSeconds(() => server.restart('stop'), 'sqs-json', options);
     const taken = kill.ledger.deleted.count + stop.ledger.deleted.count;
     const drain = await half(bench, server, 'drain', settings, messages - taken);
     requireBalance(name, [fill.ledger!, kill.ledger, stop.ledger, drain.ledger!]);

@@ -1,83 +1,37 @@
 /* Other queue servers beside Capstan: the same loads, the same disk, in one run, each in the
  * batches and with the durability that it is run with. Where a peer is ahead, the ratio says so. */
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Chart } from '../charts/chart.ts';
-import type { DriverName } from '../drivers/drivers.ts';
 import { type Bench, type Scenario, throughputOf } from '../harness/bench.ts';
 import type { Reading, Row, RowPlan } from '../harness/rows.ts';
 import { figureText, formatFigure, microseconds, type Table } from '../harness/table.ts';
 import type { LoadName, LoadParameters } from '../loads/loads.ts';
-import type { Peer, RunningPeer } from '../peers/peer.ts';
+import type { Peer } from '../peers/peer.ts';
 import { postgresql } from '../peers/postgresql.ts';
 import { rabbitmq } from '../peers/rabbitmq.ts';
 import { SMALL_PEERS } from '../peers/small-peers.ts';
-import { driverOptions, FSYNC } from './standard.ts';
+import {
+  CAPSTAN,
+  CAPSTAN_SQS,
+  type Contender,
+  type Contending,
+  capstan,
+  contenderOf,
+} from './contenders.ts';
+import { driverOptions } from './standard.ts';
 
 const PEERS: readonly Peer[] = [...SMALL_PEERS, postgresql, rabbitmq];
-const CAPSTAN = 'Capstan';
-const CAPSTAN_SQS = 'Capstan over SQS';
 const STEADY_PER_SECOND = 2_000;
 const SINGLE_LANES = 64;
 const BATCH_LANES = 16;
-
-/** Something to measure: Capstan through one of its doors, or a peer. */
-interface Contender {
-  readonly name: string;
-  readonly driver: DriverName;
-  readonly durability: string;
-  readonly note?: string | undefined;
-  readonly bestBatch: number;
-  readonly isPeer: boolean;
-  /** Runs `use` against a fresh server. */
-  with(use: (server: Address) => Promise<void>): Promise<void>;
-}
-
-type Address = Pick<RunningPeer, 'pid' | 'url'>;
-
-function capstan(bench: Bench, driver: 'websocket' | 'sqs-json', bestBatch: number): Contender {
-  return {
-    name: driver === 'websocket' ? CAPSTAN : CAPSTAN_SQS,
-    driver,
-    durability: FSYNC,
-    bestBatch,
-    isPeer: false,
-    with: (use) =>
-      bench.withServer({}, ({ pid, socketUrl, httpUrl }) =>
-        use({ pid, url: driver === 'websocket' ? socketUrl : httpUrl }),
-      ),
-  };
-}
-
-function contenderOf(bench: Bench, peer: Peer): Contender {
-  return {
-    ...peer,
-    isPeer: true,
-    with: async (use) => {
-      mkdirSync(bench.scratch, { recursive: true });
-      const directory = mkdtempSync(join(bench.scratch, 'peer-'));
-      try {
-        const server = await peer.start(directory);
-        try {
-          await use(server);
-        } finally {
-          await server.close();
-        }
-      } finally {
-        rmSync(directory, { recursive: true, force: true });
-      }
-    },
-  };
-}
 
 /** Each measurement has a queue of its own on the one server. */
 class Measurements {
   readonly #bench: Bench;
   readonly #contender: Contender;
-  readonly #server: Address;
+  readonly #server: Contending;
 
-  constructor(bench: Bench, contender: Contender, server: Address) {
+  constructor(bench: Bench, contender: Contender, server: Contending) {
     this.#bench = bench;
     this.#contender = contender;
     this.#server = server;

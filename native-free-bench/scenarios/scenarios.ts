@@ -16,6 +16,7 @@ import { scenario as latency } from './latency.ts';
 import { scenario as limits } from './limits.ts';
 import { scenario as manyQueues } from './many-queues.ts';
 import { scenario as peers } from './peers.ts';
+import { scenario as peersBacklog } from './peers-backlog.ts';
 import { scenario as protocols } from './protocols.ts';
 import { scenario as ring } from './ring.ts';
 import { scenario as scaling } from './scaling.ts';
@@ -53,4 +54,5 @@ export const SCENARIOS: readonly Scenario[] = [
   straggler,
   housekeeping,
   peers,
+  peersBacklog,
 ];
