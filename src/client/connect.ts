@@ -1,5 +1,6 @@
 /* `connect`: a remote broker. */
 
+import { BrokerError } from '../base/errors.ts';
 import { Broker } from './broker.ts';
 import { RemoteTransport } from './remote-transport.ts';
 import { openSocket } from './socket.ts';
@@ -35,8 +36,9 @@ const DEFAULTS = {
 const PATH = '/v1/ws';
 
 /** Connects to the server at `address`, such as `ws://127.0.0.1:9324`. Rejects
- *  CAPSTAN_CONNECTION_LOST when it cannot be reached in time, CAPSTAN_UNAUTHORIZED when it wants
- *  another token. Later the connection is made again whenever it is lost. */
+ *  CAPSTAN_INVALID_ARGUMENT for what is no such address, CAPSTAN_CONNECTION_LOST when it cannot be
+ *  reached in time, CAPSTAN_UNAUTHORIZED when it wants another token. Later the connection is made
+ *  again whenever it is lost. */
 export async function connect(address: string, options: ConnectOptions = {}): Promise<Broker> {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const transport = new RemoteTransport({
@@ -52,5 +54,9 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
 
 /** With the protocol's path, unless the address has one. */
 function urlOf(address: string): string {
-  return address.replace(/^(wss?:\/\/[^/?#]+)\/?$/, `$1${PATH}`);
+  if (!/^(ws|http)s?:\/\//.test(address) || !URL.canParse(address)) {
+    const detail = `"${address}" is no address of a server: write ws://HOST:PORT, or wss://.`;
+    throw new BrokerError('CAPSTAN_INVALID_ARGUMENT', detail);
+  }
+  return address.replace(/^((?:ws|http)s?:\/\/[^/?#]+)\/?$/, `$1${PATH}`);
 }

@@ -80,6 +80,8 @@ export class Connection {
   /** Tells events of the present socket from those of one that was given up. */
   #epoch = 0;
   #attempts = 0;
+  /** Why the socket before this one was lost. */
+  #lastLoss = 'the server does not answer';
   #flushScheduled = false;
   #sweepTimer: ReturnType<typeof setInterval> | undefined;
   #reconnectTimer: ReturnType<typeof setTimeout> | undefined;
@@ -114,10 +116,12 @@ export class Connection {
    *  hopeless. */
   open(): Promise<void> {
     this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS);
+    const { url, connectTimeoutMs } = this.#options;
     const deadline = setTimeout(() => {
-      const detail = `No connection to ${this.#options.url} came about in time.`;
+      const within = `within ${connectTimeoutMs} ms`;
+      const detail = `No connection to ${url} came about ${within}: ${this.#lastLoss}.`;
       this.#shutDown(new BrokerError('CAPSTAN_CONNECTION_LOST', detail));
-    }, this.#options.connectTimeoutMs);
+    }, connectTimeoutMs);
     return new Promise<void>((resolve, reject) => {
       this.#first = { resolve, reject };
       this.#dial();
@@ -193,6 +197,7 @@ export class Connection {
     this.#epoch++;
     this.#socket = undefined;
     const why = `${reason === '' ? 'no reason given' : reason} (${code})`;
+    this.#lastLoss = why;
     if (this.#closed !== undefined) {
       this.#closed.resolve();
       return;

@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BrokerError } from '../../../src/base/errors.ts';
 import { Broker } from '../../../src/client/broker.ts';
+import { connect } from '../../../src/client/connect.ts';
 import { RemoteTransport } from '../../../src/client/remote-transport.ts';
 import { MemoryServer } from '../../support/memory-sockets.ts';
 import { framesOf, message } from '../../support/native-frames.ts';
@@ -259,6 +260,15 @@ describe('the first connection', () => {
     });
   });
 
+  it('is not tried at an address that is none', async () => {
+    for (const address of ['127.0.0.1:9324', 'localhost:9324', 'ftp://localhost', '']) {
+      await expect(connect(address)).rejects.toMatchObject({
+        code: 'CAPSTAN_INVALID_ARGUMENT',
+        detail: expect.stringContaining('ws://'),
+      });
+    }
+  });
+
   it('is given up at once when the server wants another token', async () => {
     server = new MemoryServer(service, 'secret');
     await expect(open({ token: 'wrong' })).rejects.toMatchObject({ code: 'CAPSTAN_UNAUTHORIZED' });
@@ -280,7 +290,9 @@ describe('the first connection', () => {
         return openSocket(url, events);
       },
     });
-    await transport.open().catch(() => undefined);
+    await expect(transport.open()).rejects.toMatchObject({
+      detail: 'No connection to memory: came about within 400 ms: refused (1006).',
+    });
     expect(performance.now() - started).toBeGreaterThanOrEqual(399);
     expect(attempts).toBeGreaterThan(2);
     // 20, 40, 40 ...: at most eleven in 400 ms.
