@@ -292,7 +292,7 @@ export class BrokerSimulation {
   ): Promise<void> {
     const messages = await receiving.catch((error: unknown) => codeOf(error));
     const seen = typeof messages === 'string' ? [] : messages.map((each) => see(call.queue, each));
-    this.#promises.received(call, seen, this.#world.now);
+    this.#promises.received(call, seen, this.#step, this.#world.now);
     this.#promises.receiveEnded(call, cancel.aborted && seen.length === 0);
     this.#held.push(...seen);
   }

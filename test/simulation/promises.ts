@@ -48,6 +48,8 @@ interface Message extends Resident {
   order: number;
   /** Its latest in the queue that it is in. */
   sequence: number;
+  /** When it was received last. */
+  heardAtStep: number;
   attemptId: string | undefined;
   /** Of its latest delivery, that may yet bring its deadline forward. */
   changes: number;
@@ -111,6 +113,7 @@ export class Promises {
       messageId: undefined,
       order: 0,
       sequence: 0,
+      heardAtStep: 0,
       count: 0,
       attemptId: undefined,
       heldUntil: 0,
@@ -203,10 +206,15 @@ export class Promises {
     return timeoutMs < 0 ? this.#rules(queueId).visibilityTimeoutMsMin : timeoutMs;
   }
 
-  received(call: ReceiveCall, deliveries: readonly SeenDelivery[], now: number): void {
+  received(
+    call: ReceiveCall,
+    deliveries: readonly SeenDelivery[],
+    step: number,
+    now: number,
+  ): void {
     const batch = new Set<number>();
     for (const delivery of deliveries) {
-      this.#deliver(call, delivery, now, batch);
+      this.#deliver(call, delivery, step, now, batch);
       batch.add(delivery.id);
     }
   }
@@ -214,6 +222,7 @@ export class Promises {
   #deliver(
     call: ReceiveCall,
     delivery: SeenDelivery,
+    step: number,
     now: number,
     batch: ReadonlySet<number>,
   ): void {
@@ -225,7 +234,7 @@ export class Promises {
     this.#mayBeDelivered(message, call, delivery);
     if (this.draining) message.drained = true;
     const cut = this.#powerCuts > message.powerCuts;
-    if (this.#isOvertaken(message, call, sequence, cut)) return;
+    if (this.#isOvertaken(message, call, sequence)) return;
     const { deadLetterQueueId, receiveCountMax, returns } = this.#rules(queueId);
     if (message.queueId !== queueId) this.#moved(message, queueId);
     else if (message.count > 0 && sequence !== message.sequence) reenter(message, returns);
@@ -235,17 +244,18 @@ export class Promises {
     );
     this.#hold(message, call, count, !attributes.fifo && cut, now);
     message.sequence = sequence;
+    message.heardAtStep = step;
     if (attributes.fifo) this.#checkOrder(message, batch);
   }
 
-  /** A reply of what the message was before it was moved; perhaps also by a power cut, which a door
-   *  hears nothing of. Between two partitions sequences tell nothing, but the way is one. */
-  #isOvertaken(message: Message, call: ReceiveCall, sequence: number, cut: boolean): boolean {
+  /** A reply of what the message was before it was moved, by a call that was made before that was
+   *  heard of. Between two partitions sequences tell nothing, but the way is one. */
+  #isOvertaken(message: Message, call: ReceiveCall, sequence: number): boolean {
     const { queueId } = call.queue;
+    if (call.step > message.heardAtStep) return false;
     if (this.#rules(queueId).destinationQueueId === message.queueId) return true;
     if (this.#rules(message.queueId).destinationQueueId === queueId) return false;
-    const isFresh = this.#cutsBefore.get(call) === this.#powerCuts;
-    return sequence < message.sequence && !(cut && isFresh);
+    return sequence < message.sequence;
   }
 
   #mayBeDelivered(message: Message, call: Call, { messageId, sequence }: SeenDelivery): void {
