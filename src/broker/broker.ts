@@ -239,6 +239,10 @@ export class Broker {
         onRunning: (partition, links) => void this.#onRunning(partition, links),
         onGone: (partition, code) => this.#onGone(partition, code),
         onSegment: (partition) => this.#prepareSegments(partition),
+        onDigest: (partition, index, digest) => {
+          const directory = this.#folder.partitionDirectory(partition);
+          this.#maintenance.keepDigest({ directory, index, digest });
+        },
       },
     );
   }

@@ -11,7 +11,7 @@ import { BrokerError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { workerArguments } from '../base/worker-arguments.ts';
 import type { DigestTask } from '../log/wal/digest.ts';
-import type { ScrubResult, ScrubTask } from '../log/wal/maintenance-worker.ts';
+import type { DigestToStore, ScrubResult, ScrubTask } from '../log/wal/maintenance-worker.ts';
 import type { Damage } from '../log/wal/segment.ts';
 import type { Preallocation } from '../log/wal/spares.ts';
 
@@ -69,6 +69,17 @@ export class Maintenance {
     made.catch((error: unknown) => {
       if (isClosed(error)) return;
       this.#logger.warn({ error, directory }, 'no log segment could be made ahead of use');
+    });
+  }
+
+  /** Stores a digest that a log has gathered; its memory goes with it. */
+  keepDigest(task: DigestToStore): void {
+    if (this.#closed) return;
+    const kept = this.#enqueue(this.#urgent, LOG_WORKER, 'keepDigest', task);
+    kept.catch((error: unknown) => {
+      if (isClosed(error)) return;
+      const { directory, index } = task;
+      this.#logger.warn({ err: error, directory, index }, 'a digest could not be stored');
     });
   }
 

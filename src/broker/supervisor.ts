@@ -55,6 +55,8 @@ export interface SupervisorEvents {
   onGone(partition: number, code: ErrorCode): void;
   /** Its log has begun another segment. */
   onSegment(partition: number): void;
+  /** It has gathered the digest of a segment that is complete. */
+  onDigest(partition: number, index: number, digest: Uint8Array): void;
 }
 
 export class Supervisor {
@@ -173,6 +175,9 @@ class PartitionChild {
       }
       case 'segment':
         this.#events.onSegment(partition);
+        break;
+      case 'digest':
+        this.#events.onDigest(partition, message.index, message.digest);
         break;
       case 'failed':
         this.#failure = { code: message.code, reason: message.message };

@@ -53,6 +53,8 @@ export type PartitionMessage =
     }
   /** The log has begun another segment: prepare the next one ahead of use. */
   | { readonly kind: 'segment' }
+  /** Of a segment that is complete: store it beside the segment. */
+  | { readonly kind: 'digest'; readonly index: number; readonly digest: Uint8Array }
   /** The thread ends because of this; it exits next. */
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'stopped' };

@@ -16,6 +16,7 @@ import {
 import { logSize } from '../log/wal/open-segments.ts';
 import { NODE_STORAGE } from '../log/wal/storage.ts';
 import { openWal } from '../log/wal/wal.ts';
+import { digestRecord } from '../queue/digest.ts';
 import { MessageStore } from '../queue/message-store.ts';
 import { QueueState } from '../queue/queue-state.ts';
 import { replayRecord } from '../queue/replay.ts';
@@ -29,6 +30,9 @@ const RECORDS_PER_BEAT = 1024;
 /** Of small messages in a log that is full of them: room for so many is made before they are
  *  found. Room that is not used takes no memory. */
 const BYTES_PER_MESSAGE = 256;
+/** A segment that begins with so much of one alive is taken for part of a backlog: what it takes up
+ *  is likely to be there at the next start. More than what traffic has on its way. */
+const DIGESTED_WITH_LIVE_REGIONS = 0.5;
 
 const start = await threadStart<PartitionStart>();
 const steady = steadyClock(start.clock);
@@ -39,8 +43,9 @@ const clock = () => steady() + aheadMs;
 const board = new Board(start.board);
 const doorbell = new Doorbell(start.doorbell);
 
-function post(message: PartitionMessage): void {
-  parentPort?.postMessage(message);
+/** @param moved memory that goes with it */
+function post(message: PartitionMessage, moved?: Buffer): void {
+  parentPort?.postMessage(message, moved === undefined ? [] : [moved.buffer as ArrayBuffer]);
 }
 
 function recover(): Partition {
@@ -61,6 +66,12 @@ function recover(): Partition {
       clock,
       syncer: durability.mode === 'fsync' ? new SyncThread(start.doorbell) : undefined,
       digestContentVersion: DIGEST_CONTENT_VERSION,
+      liveDigest: {
+        contentVersion: DIGEST_CONTENT_VERSION,
+        digestRecord,
+        isWanted: () => store.regions.bytes >= segmentBytes * DIGESTED_WITH_LIVE_REGIONS,
+        onDigest: (index, digest) => post({ kind: 'digest', index, digest }, digest),
+      },
       onRotate: () => post({ kind: 'segment' }),
     },
     (buffer, view, offset, _length, position) => {

@@ -17,6 +17,7 @@ export function digestedEntryBytes(buffer: Uint8Array, at: number): number {
 /** Where digests go; that of the log is one. */
 interface DigestSink {
   readonly buffer: Buffer;
+  readonly view: DataView;
   claim(length: number): number;
 }
 
@@ -59,7 +60,7 @@ function digestEntries(
     from += view.getUint32(from + entry.ENTRY_BYTES_AT, true);
   }
   const to = sink.claim(length);
-  const { buffer } = sink;
+  const { buffer, view: target } = sink;
   source.copy(buffer, to, at, at + head);
   buffer[to + record.KIND_AT] = kind;
   from = at + head;
@@ -67,11 +68,14 @@ function digestEntries(
   for (let i = 0; i < count; i++) {
     const ids = entry.groupIdOffset(source, from);
     const kept = digestedEntryBytes(source, from);
-    source.copy(buffer, end, from, from + entry.ENTRY_HEADER_BYTES);
+    // So few bytes are copied by hand in a fraction of what a call takes.
+    for (let byte = 0; byte < entry.ENTRY_HEADER_BYTES; byte += 4) {
+      target.setUint32(end + byte, view.getUint32(from + byte, true), true);
+    }
     // The ids follow the header at once: the MD5 between them is left out.
     buffer[end + entry.FLAGS_AT]! &= ~entry.FLAG_MD5;
-    const idsAt = end + entry.ENTRY_HEADER_BYTES;
-    source.copy(buffer, idsAt, ids, ids + kept - entry.ENTRY_HEADER_BYTES);
+    const idBytes = kept - entry.ENTRY_HEADER_BYTES;
+    if (idBytes > 0) source.copy(buffer, end + entry.ENTRY_HEADER_BYTES, ids, ids + idBytes);
     end += kept;
     from += view.getUint32(from + entry.ENTRY_BYTES_AT, true);
   }

@@ -1,7 +1,8 @@
 /* Digests: beside a segment that is complete, a file with the same records, shortened to what
  * replay needs of them. They make a start cheaper, and nothing else: a digest is bound to its
  * segment and checked as a whole before a record of it is used, and without a sound one the
- * segment is read. FORMAT.md is the norm. Written by the maintenance pool, read by recovery. */
+ * segment is read. FORMAT.md is the norm. Written by the maintenance pool, read by recovery;
+ * live-digest.ts gathers one while its segment is written. */
 
 import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -83,7 +84,7 @@ export function writeNextDigest(
     const [segment, next] = openSegments(storage, directory, index, index + 1);
     if (segment === undefined || next === undefined) return undefined;
     const digest = makeDigest(storage, segment, next, task.contentVersion, digestRecord);
-    store(storage, directory, index, digest);
+    storeDigest(storage, directory, index, digest);
     return index;
   } catch (error) {
     // Given up meanwhile.
@@ -99,9 +100,8 @@ function makeDigest(
   contentVersion: number,
   digestRecord: DigestRecord,
 ): Buffer {
-  const { header } = segment;
-  const { segmentBytes } = header;
-  const writer = new DigestWriter(DIGEST_HEADER_BYTES + grainsBytes(segmentBytes));
+  const { segmentBytes } = segment.header;
+  const writer = new DigestWriter(segmentBytes);
   const file = storage.open(segment.path, 'read');
   const reader = new FrameReader(READ_BYTES);
   let walk: ReturnType<typeof walkSegment>;
@@ -113,6 +113,19 @@ function makeDigest(
   } finally {
     file.close();
   }
+  return sealDigest(writer, segment, contentVersion, walk.nextSequence, walk.records);
+}
+
+/** Completes the digest of a segment of so many records, in which the next one begins with
+ *  `endSequence`. */
+export function sealDigest(
+  writer: DigestWriter,
+  segment: Segment,
+  contentVersion: number,
+  endSequence: number,
+  segmentRecords: number,
+): Buffer {
+  const { header } = segment;
   const digest = writer.content();
   const view = viewOf(digest);
   MAGIC.copy(digest);
@@ -122,9 +135,9 @@ function makeDigest(
   view.setUint32(SALT_AT + 4, header.saltHigh, true);
   setU53(view, INDEX_AT, header.index);
   setU53(view, FIRST_SEQUENCE_AT, header.firstSequence);
-  setU53(view, END_SEQUENCE_AT, walk.nextSequence);
+  setU53(view, END_SEQUENCE_AT, endSequence);
   view.setUint32(END_OFFSET_AT, segment.end, true);
-  view.setUint32(SEGMENT_RECORDS_AT, walk.records, true);
+  view.setUint32(SEGMENT_RECORDS_AT, segmentRecords, true);
   view.setUint32(DIGEST_RECORDS_AT, writer.records, true);
   segment.grains.forEach((offset, grain) =>
     view.setUint32(DIGEST_HEADER_BYTES + grain * 4, offset, true),
@@ -142,7 +155,8 @@ function grainsBytes(segmentBytes: number): number {
   return Math.ceil(segmentBytes / GRAIN_BYTES) * 4;
 }
 
-class DigestWriter implements DigestSink {
+/** Gathers what a digest keeps of the records of one segment. */
+export class DigestWriter implements DigestSink {
   buffer: Buffer;
   view: DataView;
   records = 0;
@@ -150,7 +164,8 @@ class DigestWriter implements DigestSink {
   segmentOffset = 0;
   #end: number;
 
-  constructor(start: number) {
+  constructor(segmentBytes: number) {
+    const start = DIGEST_HEADER_BYTES + grainsBytes(segmentBytes);
     this.buffer = Buffer.alloc(start + READ_BYTES);
     this.view = viewOf(this.buffer);
     this.#end = start;
@@ -177,8 +192,14 @@ class DigestWriter implements DigestSink {
   }
 }
 
-/** On disk when this returns, whole or not at all. */
-function store(storage: Storage, directory: string, index: number, digest: Buffer): void {
+/** Puts a segment's digest beside it. On disk when this returns, whole or not at all. In the
+ *  maintenance pool only. */
+export function storeDigest(
+  storage: Storage,
+  directory: string,
+  index: number,
+  digest: Buffer,
+): void {
   const unfinished = join(directory, unfinishedFileName(`d${index.toString(16)}`));
   const path = join(directory, digestFileName(index));
   // Of a crash before: nobody else makes files of this name.

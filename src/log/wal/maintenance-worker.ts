@@ -1,6 +1,7 @@
 /* What the maintenance pool does for the log, on a thread of low priority. One task at a time. */
 
 import { setPriority } from 'node:os';
+import { storeDigest } from './digest.ts';
 import type { Damage } from './segment.ts';
 import { listLog } from './segment.ts';
 import { makeSpares, type Preallocation } from './spares.ts';
@@ -16,6 +17,18 @@ if (process.platform === 'linux') setPriority(0, NICENESS);
 /** Returns how many spares were made. */
 export function preallocate(task: Preallocation): number {
   return makeSpares(NODE_STORAGE, task);
+}
+
+export interface DigestToStore {
+  readonly directory: string;
+  readonly index: number;
+  readonly digest: Uint8Array;
+}
+
+/** Stores the digest that a log has gathered of a segment. */
+export function keepDigest({ directory, index, digest }: DigestToStore): void {
+  const bytes = Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength);
+  storeDigest(NODE_STORAGE, directory, index, bytes);
 }
 
 export interface ScrubTask {

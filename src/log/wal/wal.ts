@@ -18,6 +18,7 @@ import { FRAME_BYTES_MAX, LOG_COMMIT_BYTES_MAX } from '../../base/limits.ts';
 import { COMMITS_UNDER_WAY_MAX, type Log, type LogPosition, type ReplayHandler } from '../log.ts';
 import { ColdReader } from './cold-reader.ts';
 import { FrameReader } from './frame-reader.ts';
+import { LiveDigest, type LiveDigestSettings } from './live-digest.ts';
 import {
   alignFrame,
   FRAME_ALIGNMENT,
@@ -46,6 +47,8 @@ export interface WalSettings {
   readonly frameBytes?: number;
   /** Digests of this content are replayed instead of their segments; none when left out. */
   readonly digestContentVersion?: number;
+  /** Digests of segments are gathered as they are written; none when left out. */
+  readonly liveDigest?: LiveDigestSettings;
   /** Called when another segment is begun: a spare is gone. */
   readonly onRotate?: () => void;
   readonly storage?: Storage;
@@ -101,6 +104,7 @@ class Wal implements Log {
   readonly #clock: () => number;
   readonly #randomWord: () => number;
   readonly #onRotate: () => void;
+  readonly #liveDigest: LiveDigest | undefined;
   readonly #windowBytes: number;
   readonly #batchBytesMax: number;
   readonly #frameBytes: number;
@@ -153,6 +157,7 @@ class Wal implements Log {
     this.#clock = settings.clock ?? (() => performance.now());
     this.#randomWord = settings.randomWord ?? randomWord;
     this.#onRotate = settings.onRotate ?? (() => {});
+    this.#liveDigest = settings.liveDigest && new LiveDigest(settings.liveDigest);
     this.#older = segments;
     this.#sequence = nextSequence;
     this.#durableSequence = nextSequence - 1;
@@ -309,6 +314,8 @@ class Wal implements Log {
       this.#records,
     );
     segment.noteFrame(segment.end + start - this.#batchStart);
+    const { buffer, view } = this;
+    this.#liveDigest?.addFrame(buffer, view, start, end, this.#base + start, this.#records);
     this.#vouchedSequence = this.#durableSequence;
     this.#sequence++;
     this.#openFrame(end);
@@ -342,7 +349,10 @@ class Wal implements Log {
 
   #beginSegment(): void {
     const current = this.#current;
-    if (current !== undefined) this.#sync();
+    if (current !== undefined) {
+      this.#sync();
+      this.#liveDigest?.end(current, this.#sequence);
+    }
     const index = this.currentRegion + (current === undefined ? 0 : 1);
     const header: SegmentHeader = {
       segmentBytes: this.regionBytes,
@@ -357,6 +367,7 @@ class Wal implements Log {
     this.#file?.close();
     this.#file = file;
     this.#current = segment;
+    this.#liveDigest?.begin(segment);
     this.#placeMemory(index * this.regionBytes + SEGMENT_HEADER_BYTES);
     this.#lookAtSpace();
     this.#onRotate();

@@ -61,6 +61,19 @@ describe('maintenance', () => {
     for (const name of spares()) expect(statSync(join(directory, name)).size).toBe(SEGMENT_BYTES);
   });
 
+  it('stores digests that a log has gathered, unless their segments are gone', async () => {
+    const log = await longLog();
+    const digest = new Uint8Array([1, 2, 3]);
+    for (const index of [1, 7]) maintenance.keepDigest({ directory, index, digest });
+    maintenance.preallocate({ directory, segmentBytes: SEGMENT_BYTES, sparesWanted: 0 });
+    await settled();
+    const digests = readdirSync(directory).filter((name) => name.includes('digest'));
+    expect(digests).toEqual(['digest-000000000001']);
+    expect([...readFileSync(join(directory, digests[0]!))]).toEqual([1, 2, 3]);
+    expect(warnings).toEqual([]);
+    await log.close();
+  });
+
   it('makes spares of the size that the log has, whatever is asked for', async () => {
     const durability = { mode: 'fsync' } as const;
     const settings = { directory, segmentBytes: 8192, windowBytes: 8192, durability };

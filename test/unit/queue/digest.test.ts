@@ -100,6 +100,7 @@ function digestOf(bytes: Buffer): Buffer {
   let claimed = 0;
   const sink = {
     buffer,
+    view: viewOf(buffer),
     claim: (length: number) => {
       claimed = length;
       return 0;

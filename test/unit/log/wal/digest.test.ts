@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type DigestRecord, writeNextDigest } from '../../../../src/log/wal/digest.ts';
 import { FaultyStorage } from '../../../support/faulty-storage.ts';
 import {
+  append,
   commitOne,
   LOG_DIRECTORY,
   openLog,
@@ -200,5 +201,48 @@ describe('a segment that is given up', () => {
     storage.setContent(DIGEST_PATH, orphan);
     openLog(storage, WITH_DIGESTS);
     expect(storage.paths().filter((path) => path.includes('digest'))).toEqual([]);
+  });
+});
+
+describe('a digest that is gathered while its segment is written', () => {
+  const gathering = (isWanted: () => boolean) => {
+    const digests = new Map<number, Buffer>();
+    const onDigest = (index: number, digest: Buffer) => void digests.set(index, digest);
+    const liveDigest = { contentVersion: VERSION, digestRecord: shorten, isWanted, onDigest };
+    return { digests, settings: { liveDigest } };
+  };
+
+  const fillTo = async (log: ReturnType<typeof openLog>['log'], region: number) => {
+    for (let i = 0; log.currentRegion < region; i++) {
+      // Some frames have more than one record.
+      if (i % 3 === 0) append(log, `${i}`.padEnd(40, '.'));
+      await commitOne(log, `${i}:`.padEnd(200, '.') + i);
+    }
+  };
+
+  it('is what reading the segment comes to, byte for byte', async () => {
+    const { digests, settings } = gathering(() => true);
+    const { storage, log } = openLog(undefined, settings);
+    await fillTo(log, 3);
+    expect([...digests.keys()]).toEqual([0, 1, 2]);
+    for (const [index, digest] of digests) {
+      expect(write(storage)).toBe(index);
+      const path = DIGEST_PATH.replace(/0$/, String(index));
+      expect(digest.equals(storage.content(path))).toBe(true);
+    }
+  });
+
+  it('is of segments that were wanted when they began, and never of a part of one', async () => {
+    let wanted = false;
+    const { digests, settings } = gathering(() => wanted);
+    const { storage, log } = openLog(undefined, settings);
+    await commitOne(log, 'first');
+    wanted = true;
+    await fillTo(log, 2);
+    expect([...digests.keys()]).toEqual([1]);
+    storage.kill();
+    const { log: again } = openLog(storage, settings);
+    await fillTo(again, 4);
+    expect([...digests.keys()]).toEqual([1, 3]);
   });
 });
