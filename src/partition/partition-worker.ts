@@ -33,6 +33,9 @@ const BYTES_PER_MESSAGE = 256;
 /** A segment that begins with so much of one alive is taken for part of a backlog: what it takes up
  *  is likely to be there at the next start. More than what traffic has on its way. */
 const DIGESTED_WITH_LIVE_REGIONS = 0.5;
+/** Of smaller messages a digest is no small part of the segment, and it takes memory and time while
+ *  they come in: the maintenance pool makes it later. */
+const DIGESTED_ENTRY_BYTES_MIN = 1024;
 
 const start = await threadStart<PartitionStart>();
 const steady = steadyClock(start.clock);
@@ -46,6 +49,14 @@ const doorbell = new Doorbell(start.doorbell);
 /** @param moved memory that goes with it */
 function post(message: PartitionMessage, moved?: Buffer): void {
   parentPort?.postMessage(message, moved === undefined ? [] : [moved.buffer as ArrayBuffer]);
+}
+
+/** Whether the segment that begins now is likely to be wanted by the next start. */
+function isBacklog({ regions, table }: MessageStore, segmentBytes: number): boolean {
+  return (
+    regions.bytes >= segmentBytes * DIGESTED_WITH_LIVE_REGIONS &&
+    regions.bytes >= table.count * DIGESTED_ENTRY_BYTES_MIN
+  );
 }
 
 function recover(): Partition {
@@ -69,7 +80,7 @@ function recover(): Partition {
       liveDigest: {
         contentVersion: DIGEST_CONTENT_VERSION,
         digestRecord,
-        isWanted: () => store.regions.bytes >= segmentBytes * DIGESTED_WITH_LIVE_REGIONS,
+        isWanted: () => isBacklog(store, segmentBytes),
         onDigest: (index, digest) => post({ kind: 'digest', index, digest }, digest),
       },
       onRotate: () => post({ kind: 'segment' }),
