@@ -326,9 +326,11 @@ export class Checker {
       const alone =
         request.receipts.filter((each) => each.sequence === receipt.sequence).length === 1;
       insist(!stale || !alone, `${message.id}: an old receipt changed a later delivery`);
-      // Another one may have come after this one already.
-      if (receipt.delivery !== message.count || this.#isChanging(receipt, asked.partition)) return;
-      message.heldUntil = asked.now + request.timeoutMs;
+      if (receipt.delivery !== message.count) return;
+      const until = asked.now + request.timeoutMs;
+      // Another one may have come after this one already, or may yet be refused.
+      const isChanging = this.#isChanging(receipt, asked.partition);
+      message.heldUntil = isChanging ? Math.min(message.heldUntil, until) : until;
     });
   }
 
