@@ -22,6 +22,7 @@ import {
 } from '../wire/frame.ts';
 import { FrameReader } from '../wire/frame-reader.ts';
 import { FrameWriter } from '../wire/frame-writer.ts';
+import { PendingRequests } from './pending-requests.ts';
 import { ClientRequest, timedOut } from './request.ts';
 import type { ClientSocket, OpenSocket } from './socket.ts';
 import type { BrokerState, StateListener } from './types.ts';
@@ -58,23 +59,18 @@ const RETRY_MS = 100;
 /** Frames up to this size are gathered into one message. */
 const GATHERED_BYTES_MAX = 16 * 1024;
 const HELLO_CORRELATION = 0xffff_ffff;
-/** Correlations count up to this, and begin anew. */
-const CORRELATION_MAX = 0x7fff_ffff;
 
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #events: ConnectionEvents;
   readonly #reader = new FrameReader();
   readonly #listeners = new Set<StateListener>();
-  readonly #pending = new Map<number, ClientRequest>();
-  /** Requests that were written to a socket, be it an earlier one. */
-  readonly #sent = new WeakSet<ClientRequest>();
+  readonly #pending = new PendingRequests();
   /** Frames that leave at the end of the turn. */
   #outgoing: Uint8Array<ArrayBuffer>[] = [];
   /** Resolved one after the other as bytes become free. */
   readonly #admissions: { bytes: number; admit: () => void }[] = [];
   #unansweredBytes = 0;
-  #lastCorrelation = 0;
   #state: BrokerState = 'connecting';
   #socket: ClientSocket | undefined;
   /** Tells events of the present socket from those of one that was given up. */
@@ -178,15 +174,15 @@ export class Connection {
     this.#enter('connected');
     this.#first?.resolve();
     this.#first = undefined;
-    const unanswered = [...this.#pending.values()];
+    const unanswered = this.#pending.inOrder();
     this.#events.onConnected();
     const lost = new BrokerError('CAPSTAN_CONNECTION_LOST', 'The connection broke off.');
     for (const request of unanswered) {
       // What was made while there was no connection has not been sent before.
-      if (request.once && this.#sent.has(request)) {
+      if (request.once && request.sent) {
         this.#fail(request, lost);
       } else {
-        this.#sent.add(request);
+        request.sent = true;
         this.#outgoing.push(request.frame);
       }
     }
@@ -211,8 +207,8 @@ export class Connection {
     const error = new BrokerError('CAPSTAN_CONNECTION_LOST', `The connection was lost: ${why}.`);
     if (this.#first === undefined) this.#enter('reconnecting', error);
     if (POISONED_CLOSE_CODES.has(code)) {
-      for (const request of this.#pending.values()) {
-        if (this.#sent.has(request)) this.#fail(request, error);
+      for (const request of this.#pending.inOrder()) {
+        if (request.sent) this.#fail(request, error);
       }
     }
     this.#reconnectTimer = setTimeout(() => this.#dial(), this.#pauseMs());
@@ -259,23 +255,20 @@ export class Connection {
     return this.#unansweredBytes;
   }
 
-  nextCorrelation(): number {
-    do {
-      this.#lastCorrelation = (this.#lastCorrelation % CORRELATION_MAX) + 1;
-    } while (this.#pending.has(this.#lastCorrelation));
-    return this.#lastCorrelation;
+  /** Of the request that is made next. */
+  get nextCorrelation(): number {
+    return this.#pending.next;
   }
 
   /** Sends a sealed request at the end of this turn, and again until it is answered. */
   request(request: ClientRequest): void {
+    this.#pending.add(request);
     if (this.#state === 'closed') {
-      request.onFailure(closedError());
-      this.free(request.admittedBytes);
+      this.#fail(request, closedError());
       return;
     }
-    this.#pending.set(request.correlation, request);
     if (this.#state !== 'connected') return;
-    this.#sent.add(request);
+    request.sent = true;
     this.post(request.frame);
   }
 
@@ -322,7 +315,7 @@ export class Connection {
   }
 
   #fail(request: ClientRequest, error: BrokerError): void {
-    this.#pending.delete(request.correlation);
+    this.#pending.delete(request);
     request.onFailure(error);
     this.free(request.admittedBytes);
   }
@@ -376,12 +369,12 @@ export class Connection {
       const code = errorCodeOf(reader.uint());
       const error = new BrokerError(code, reader.string(DETAIL_CHARS_MAX));
       if (code === 'CAPSTAN_PARTITION_RESTARTING' && this.#retryLater(request)) return;
-      this.#pending.delete(correlation);
+      this.#pending.delete(request);
       request.onFailure(error);
     } else {
       request.onAnswer(kind, reader);
       // Not before: one whose answer cannot be read is to fail with the connection.
-      this.#pending.delete(correlation);
+      this.#pending.delete(request);
     }
     request.onAnswered();
     this.free(request.admittedBytes);
@@ -394,7 +387,7 @@ export class Connection {
     const epoch = this.#epoch;
     setTimeout(() => {
       // A new connection has sent it already.
-      const current = epoch === this.#epoch && this.#pending.has(request.correlation);
+      const current = epoch === this.#epoch && this.#pending.get(request.correlation) === request;
       if (current) this.post(request.frame);
     }, RETRY_MS);
     return true;
@@ -404,7 +397,7 @@ export class Connection {
 
   #sweep(): void {
     const now = performance.now();
-    for (const request of this.#pending.values()) {
+    for (const request of this.#pending.inOrder()) {
       // Without a connection there will be no answer: it need not be kept.
       if (request.expire(now) && this.#state !== 'connected') this.#fail(request, timedOut());
     }
@@ -432,7 +425,7 @@ export class Connection {
     const request = new Ping(() => {
       this.#pinging = false;
     });
-    request.correlation = this.nextCorrelation();
+    request.correlation = this.nextCorrelation;
     const writer = new FrameWriter(16);
     writer.array(2);
     writer.uint(FRAME.PING);
@@ -448,7 +441,7 @@ export class Connection {
     clearInterval(this.#sweepTimer);
     clearTimeout(this.#reconnectTimer);
     this.#enter('closed', error);
-    for (const request of this.#pending.values()) this.#fail(request, error);
+    for (const request of this.#pending.inOrder()) this.#fail(request, error);
     for (const { admit } of this.#admissions.splice(0)) admit();
     this.#first?.reject(error);
     this.#first = undefined;

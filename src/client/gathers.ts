@@ -87,7 +87,7 @@ export class SendGather extends Gather<SendResult[]> {
     if (reader.fieldLength !== MESSAGE_ID_BYTES) throw malformed('An id has 16 bytes.');
     const { bytes, fieldAt } = reader;
     // A copy: on Node these bytes are a Buffer, whose `slice` is a view of what the socket lends.
-    const firstId = Uint8Array.from(bytes.subarray(fieldAt, fieldAt + MESSAGE_ID_BYTES));
+    const firstId = new Uint8Array(bytes.subarray(fieldAt, fieldAt + MESSAGE_ID_BYTES));
     const firstSequence = reader.uint();
     for (const call of this.calls) {
       if (call.settled) continue;

@@ -16,13 +16,13 @@ export interface MessageQueue {
 
 export abstract class Message {
   readonly queue: MessageQueue;
-  /** When it reached this process, on the clock of `performance.now()`. */
-  readonly arrivedAtMs: number;
 
-  constructor(queue: MessageQueue, arrivedAtMs: number) {
+  constructor(queue: MessageQueue) {
     this.queue = queue;
-    this.arrivedAtMs = arrivedAtMs;
   }
+
+  /** When it reached this process, on the clock of `performance.now()`. */
+  abstract get arrivedAtMs(): number;
 
   /** A UUID, given by the broker when the message was sent. */
   abstract get messageId(): string;

@@ -27,6 +27,7 @@ function textOf(bytes: Uint8Array, from: number, end: number): string {
 interface DeliveryFrame {
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  readonly arrivedAtMs: number;
   /** Of queues that messages were dead-lettered from. */
   readonly queueNames: ReadonlyMap<number, string>;
 }
@@ -36,10 +37,14 @@ export class RemoteMessage extends Message {
   /** Where the delivery begins. */
   readonly at: number;
 
-  constructor(queue: MessageQueue, arrivedAtMs: number, frame: DeliveryFrame, at: number) {
-    super(queue, arrivedAtMs);
+  constructor(queue: MessageQueue, frame: DeliveryFrame, at: number) {
+    super(queue);
     this.frame = frame;
     this.at = at;
+  }
+
+  get arrivedAtMs(): number {
+    return this.frame.arrivedAtMs;
   }
 
   get #entryAt(): number {
@@ -129,11 +134,11 @@ export function readMessages(
   const { bytes, view, fieldAt, fieldLength } = reader;
   const end = fieldAt + fieldLength;
   const arrivedAtMs = performance.now();
-  const frame: DeliveryFrame = { bytes, view, queueNames };
+  const frame: DeliveryFrame = { bytes, view, arrivedAtMs, queueNames };
   const messages: RemoteMessage[] = [];
   let at = fieldAt;
   for (let i = 0; i < count; i++) {
-    messages.push(new RemoteMessage(queue, arrivedAtMs, frame, at));
+    messages.push(new RemoteMessage(queue, frame, at));
     at = delivery.deliveryEnd(view, at, end);
   }
   return messages;

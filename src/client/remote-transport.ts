@@ -176,7 +176,7 @@ export class RemoteTransport implements Transport {
   }
 
   #sealOne(gather: SendGather | ReceiptGather): void {
-    gather.seal(this.#connection.nextCorrelation());
+    gather.seal(this.#connection.nextCorrelation);
     this.#connection.request(gather);
   }
 
@@ -328,16 +328,16 @@ export class RemoteTransport implements Transport {
     fields: number,
     body: (writer: FrameWriter) => void,
   ): void {
+    // What was gathered before goes first.
+    this.#seal();
     const writer = new FrameWriter(64);
-    request.correlation = this.#connection.nextCorrelation();
+    request.correlation = this.#connection.nextCorrelation;
     writer.array(fields);
     writer.uint(kind);
     writer.uint(request.correlation);
     body(writer);
     request.frame = writer.written;
     request.admittedBytes = 0;
-    // What was gathered before goes first.
-    this.#seal();
     this.#connection.request(request);
   }
 

@@ -59,6 +59,10 @@ export class Call<T> {
  *  every new connection. */
 export abstract class ClientRequest {
   correlation = 0;
+  /** Among the requests of its connection. */
+  order = 0;
+  /** It was written to a socket, be it an earlier one. */
+  sent = false;
   /** The whole frame, once it is sealed. */
   frame: Uint8Array<ArrayBuffer> = NO_FRAME;
   /** What it counts for among the bytes that are not answered. */

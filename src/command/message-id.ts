@@ -72,7 +72,7 @@ export class AcceptedMessage {
   }
 
   get messageId(): string {
-    const id = Uint8Array.from(this.#firstId);
+    const id = new Uint8Array(this.#firstId);
     const view = new DataView(id.buffer);
     view.setUint32(COUNTER_AT, view.getUint32(COUNTER_AT) + this.#index);
     return messageIdText(id, 0);

@@ -4,6 +4,7 @@ import type { DeliveredMessage } from '../broker/service.ts';
 import { Message, type MessageQueue } from '../client/message.ts';
 
 export class EmbeddedMessage extends Message {
+  readonly arrivedAtMs: number;
   readonly delivered: DeliveredMessage;
   /** It was only looked at: there is no receipt for it. */
   readonly peeked: boolean;
@@ -14,7 +15,8 @@ export class EmbeddedMessage extends Message {
     delivered: DeliveredMessage,
     peeked: boolean,
   ) {
-    super(queue, arrivedAtMs);
+    super(queue);
+    this.arrivedAtMs = arrivedAtMs;
     this.delivered = delivered;
     this.peeked = peeked;
   }
