@@ -8,6 +8,7 @@
 import { assert } from '../base/assert.ts';
 import { type BrokerError, NO_ERROR } from '../base/errors.ts';
 import type { EventLoop, Timer } from '../base/event-loop.ts';
+import { type Linked, LinkedList } from '../base/linked-list.ts';
 import type { Board } from '../command/board.ts';
 import * as codec from '../command/command-codec.ts';
 import * as entry from '../command/message-entry.ts';
@@ -38,7 +39,8 @@ export interface ReceiverContext {
 export class QueueReceivers {
   readonly queue: QueueDefinition;
   readonly #context: ReceiverContext;
-  readonly #waiting = new Set<Receiver>();
+  /** Those that wait, the longest first. */
+  readonly #waiting = new LinkedList<Receiver>();
   /** Messages asked for and not answered yet, by partition. */
   readonly #asked: Int32Array;
   /** The partition to look at first. */
@@ -57,7 +59,7 @@ export class QueueReceivers {
   }
 
   get idle(): boolean {
-    return this.#waiting.size === 0 && this.#asked.every((asked) => asked === 0);
+    return this.#waiting.empty && this.#asked.every((asked) => asked === 0);
   }
 
   receive(options: ReceiverOptions, signal: AbortSignal | undefined): Promise<Delivered[]> {
@@ -77,7 +79,7 @@ export class QueueReceivers {
 
   #begin(receiver: Receiver): void {
     // Those that wait already come first.
-    if (this.#waiting.size === 0 && this.ask(receiver)) return;
+    if (this.#waiting.empty && this.ask(receiver)) return;
     if (receiver.waitMs === 0) receiver.finish();
     else this.wait(receiver);
   }
@@ -114,7 +116,7 @@ export class QueueReceivers {
     this.#asked[receiver.askedOf]! -= receiver.asked;
     // What it was asked for on top of what it got is free for others again, and the board has
     // counted that as ready all the while: no partition rings for it.
-    if (this.#waiting.size > 0) this.serve();
+    if (!this.#waiting.empty) this.serve();
   }
 
   /** Puts a receiver among those that wait. */
@@ -124,7 +126,7 @@ export class QueueReceivers {
       this.eventLoop.after(PAUSE_MS, () => receiver.finish());
       return;
     }
-    this.#waiting.add(receiver);
+    this.#waiting.push(receiver);
     receiver.startTimer();
     if (!this.#flagged) {
       this.#flagged = true;
@@ -135,7 +137,7 @@ export class QueueReceivers {
   }
 
   leave(receiver: Receiver): void {
-    if (this.#waiting.delete(receiver) && this.#waiting.size === 0) this.#lowerFlag();
+    if (this.#waiting.delete(receiver) && this.#waiting.empty) this.#lowerFlag();
   }
 
   #lowerFlag(): void {
@@ -145,9 +147,9 @@ export class QueueReceivers {
 
   /** Lets those that wait ask, in the order they came, as long as anything is ready. */
   serve(): void {
-    for (const receiver of this.#waiting) {
-      if (!this.ask(receiver)) return;
-      this.#waiting.delete(receiver);
+    for (let first = this.#waiting.first; first !== undefined; first = this.#waiting.first) {
+      if (!this.ask(first)) return;
+      this.#waiting.delete(first);
     }
     if (this.#flagged) this.#lowerFlag();
   }
@@ -327,7 +329,10 @@ const EMPTY_REPLIES_MAX = 3;
 const PAUSE_MS = 25;
 
 /** One call of receive, from its first ask to its end. */
-export class Receiver implements PendingRequest, PendingReceive {
+export class Receiver implements PendingRequest, PendingReceive, Linked<Receiver> {
+  list: object | undefined;
+  before: Receiver | undefined;
+  after: Receiver | undefined;
   readonly options: ReceiverOptions;
   askedOf = 0;
   /** Of the ask under way; may be 0 also then. */

@@ -33,7 +33,7 @@ import { ReceiptsAnswer, SendAnswer } from './answers.ts';
 import { call } from './calls.ts';
 import { sendDecoded } from './encoded-service.ts';
 import { ReceiveRequest } from './receive-request.ts';
-import type { Handler, Session } from './session.ts';
+import type { Handler, OpenReceive, Session } from './session.ts';
 import { Subscription } from './subscription.ts';
 
 function invalid(detail: string): BrokerError {
@@ -163,7 +163,7 @@ function receive(session: Session, reader: FrameReader): void {
   const max = reader.uint();
   const waitMs = reader.uintOrNil();
   const visibilityTimeoutMs = reader.uintOrNil();
-  if (session.receives.has(correlation)) {
+  if (pendingReceive(session, correlation) !== undefined) {
     throw new ProtocolViolation(CLOSE.UNEXPECTED, `The request ${correlation} is pending already.`);
   }
   const attemptId = reader.nil() ? undefined : reader.string(ATTEMPT_ID_CHARS_MAX);
@@ -250,7 +250,15 @@ function changeVisibility(session: Session, reader: FrameReader, release: boolea
 }
 
 function cancel(session: Session, reader: FrameReader): void {
-  session.receives.get(reader.uint())?.cancel();
+  pendingReceive(session, reader.uint())?.cancel();
+}
+
+/** A client has few receives at a time, and at most PENDING_REQUESTS_MAX. */
+function pendingReceive(session: Session, correlation: number): OpenReceive | undefined {
+  for (const receive of session.receives) {
+    if (receive.correlation === correlation) return receive;
+  }
+  return undefined;
 }
 
 function wholeNumber(value: unknown, what: string, min: number, max: number): number | undefined {

@@ -17,8 +17,11 @@ interface ReceiveFields {
 const NOTHING = new Uint8Array(0);
 
 export class ReceiveRequest implements MessageSink, PendingReceive, Parked {
+  readonly correlation: number;
+  heldBytes = 0;
   readonly #session: Session;
-  readonly #correlation: number;
+  /** Among the session's receives. */
+  readonly #slot: number;
   readonly #queueName: string;
   readonly #options: ReceiveFields;
   readonly #until: number;
@@ -30,11 +33,11 @@ export class ReceiveRequest implements MessageSink, PendingReceive, Parked {
 
   constructor(session: Session, correlation: number, queueName: string, options: ReceiveFields) {
     this.#session = session;
-    this.#correlation = correlation;
+    this.correlation = correlation;
     this.#queueName = queueName;
     this.#options = options;
     this.#until = performance.now() + options.waitMs;
-    session.receives.set(correlation, this);
+    this.#slot = session.receives.add(this);
   }
 
   /** Begins, or goes on after it was parked. */
@@ -80,12 +83,12 @@ export class ReceiveRequest implements MessageSink, PendingReceive, Parked {
   }
 
   onFailure(error: BrokerError): void {
-    if (this.#end()) this.#session.fail(this.#correlation, error);
+    if (this.#end()) this.#session.fail(this.correlation, error);
   }
 
   #answer(bytes: Uint8Array, at: number, length: number, count: number): void {
     if (this.#end()) {
-      this.#session.writeMessages(FRAME.MESSAGES, this.#correlation, bytes, at, length, count);
+      this.#session.writeMessages(FRAME.MESSAGES, this.correlation, bytes, at, length, count);
     }
   }
 
@@ -94,7 +97,7 @@ export class ReceiveRequest implements MessageSink, PendingReceive, Parked {
     this.#session.room.forget(this);
     if (this.#done) return false;
     this.#done = true;
-    this.#session.receives.delete(this.#correlation);
+    this.#session.receives.delete(this.#slot);
     return !this.#session.closed;
   }
 }

@@ -19,6 +19,8 @@ export const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
 
 /** A receive that takes room, and waits for it if there is none. */
 export interface Parked {
+  /** The room that it has taken, which the Room keeps here. */
+  heldBytes: number;
   /** There is room again: try once more. */
   resume(): void;
 }
@@ -26,8 +28,6 @@ export interface Parked {
 export class Room {
   readonly #peer: SocketPeer;
   readonly #outboxBytes: () => number;
-  /** Receives that have taken room, and how much. */
-  readonly #holders = new Map<Parked, number>();
   readonly #parked = new Set<Parked>();
   #heldBytes = 0;
   #resuming = false;
@@ -63,18 +63,17 @@ export class Room {
 
   /** False: there is none. */
   take(holder: Parked, bytes: number): boolean {
-    if (this.#holders.has(holder)) return true;
+    if (holder.heldBytes > 0) return true;
     if (!this.hasRoom(bytes)) return false;
-    this.#holders.set(holder, bytes);
+    holder.heldBytes = bytes;
     this.#heldBytes += bytes;
     return true;
   }
 
   leave(holder: Parked): void {
-    const bytes = this.#holders.get(holder);
-    if (bytes === undefined) return;
-    this.#holders.delete(holder);
-    this.#heldBytes -= bytes;
+    if (holder.heldBytes === 0) return;
+    this.#heldBytes -= holder.heldBytes;
+    holder.heldBytes = 0;
     // Not at once: whoever leaves is in the middle of something.
     if (this.#parked.size > 0 && !this.#resuming) {
       this.#resuming = true;

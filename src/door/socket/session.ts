@@ -9,7 +9,8 @@ import type { BrokerError } from '../../base/errors.ts';
 import { ERRORS } from '../../base/errors.ts';
 import { BATCH_ENTRIES_MAX } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { NativeService, PendingReceive } from '../../broker/native-service.ts';
+import { Slots } from '../../base/slots.ts';
+import type { NativeService } from '../../broker/native-service.ts';
 import { forEachSource, TIMED_RECEIPT_BYTES } from '../../wire/delivery.ts';
 import {
   CLOSE,
@@ -35,6 +36,11 @@ export const HELLO_MS_MAX = 10_000;
 const REASON_BYTES_MAX = 123;
 
 /** What a session knows of a subscription; see subscription.ts. */
+export interface OpenReceive {
+  readonly correlation: number;
+  cancel(): void;
+}
+
 export interface OpenSubscription extends Parked {
   readonly id: number;
   readonly queueName: string;
@@ -83,8 +89,8 @@ export class Session {
   /** Names of queues, by the handles that the client has bound to them. */
   readonly queueNames: (string | undefined)[] = [];
   readonly subscriptions = new Map<number, OpenSubscription>();
-  /** Receives that are not answered yet, by correlation. */
-  readonly receives = new Map<number, PendingReceive>();
+  /** Those that are not answered yet. */
+  readonly receives = new Slots<OpenReceive>();
   /** The client knows the names of these queues. */
   readonly #announcedSources = new Set<number>();
   /** Subscriptions that release what they have in hand when the connection closes. */
@@ -118,7 +124,7 @@ export class Session {
 
   /** Answers the receives that wait, and pushes nothing more: the server stops. */
   endWaits(): void {
-    for (const receive of this.receives.values()) receive.cancel();
+    for (const receive of this.receives) receive.cancel();
     for (const subscription of this.subscriptions.values()) subscription.stop(() => undefined);
   }
 
@@ -287,8 +293,7 @@ export class Session {
     this.#closed = true;
     clearTimeout(this.#helloTimer);
     this.#outbox.close();
-    for (const receive of this.receives.values()) receive.cancel();
-    this.receives.clear();
+    for (const receive of this.receives) receive.cancel();
     for (const subscription of this.subscriptions.values()) {
       // What is on its way to it comes in first, and is released with the rest.
       subscription.stop(() => this.#release(subscription));

@@ -30,6 +30,7 @@ export class Subscription implements MessageSink, OpenSubscription {
   readonly queueName: string;
   /** Undefined: what is unsettled at the end comes back at its deadline. */
   readonly inHand: InHand | undefined;
+  heldBytes = 0;
   readonly #session: Session;
   readonly #visibilityTimeoutMs: number | undefined;
   readonly #batchMax: number;

@@ -1,14 +1,23 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { RECEIVE_BYTES_MAX, ROOM_BYTES_MAX, Room } from '../../../../src/door/socket/room.ts';
+import {
+  type Parked,
+  RECEIVE_BYTES_MAX,
+  ROOM_BYTES_MAX,
+  Room,
+} from '../../../../src/door/socket/room.ts';
 import { MemoryPeer } from '../../../support/memory-sockets.ts';
 
 function roomOf(peer = new MemoryPeer(() => undefined)): Room {
   return new Room(peer, () => 0);
 }
 
-function holders(room: Room, count: number): { resume(): void }[] {
-  const all = Array.from({ length: count }, () => ({ resume: () => undefined }));
+function parkedOf(resume: () => void): Parked {
+  return { heldBytes: 0, resume };
+}
+
+function holders(room: Room, count: number): Parked[] {
+  const all = Array.from({ length: count }, () => parkedOf(() => undefined));
   for (const each of all) expect(room.take(each, RECEIVE_BYTES_MAX)).toBe(true);
   return all;
 }
@@ -19,7 +28,7 @@ describe('the room of a connection', () => {
   it('is taken up to its bound, once by each, and given back', () => {
     const room = roomOf();
     const [first] = holders(room, FULL);
-    const late = { resume: () => undefined };
+    const late = parkedOf(() => undefined);
     expect(room.take(late, 1)).toBe(false);
     expect(room.take(first!, RECEIVE_BYTES_MAX)).toBe(true);
     room.leave(first!);
@@ -29,7 +38,12 @@ describe('the room of a connection', () => {
   });
 
   it('always has place for one, however large that is', () => {
-    expect(roomOf().take({ resume: () => undefined }, ROOM_BYTES_MAX * 2)).toBe(true);
+    expect(
+      roomOf().take(
+        parkedOf(() => undefined),
+        ROOM_BYTES_MAX * 2,
+      ),
+    ).toBe(true);
   });
 
   it('counts what has not left the socket', () => {
@@ -43,12 +57,10 @@ describe('the room of a connection', () => {
     const [first, second] = holders(room, FULL);
     const resumed: number[] = [];
     for (const id of [1, 2]) {
-      const parked = {
-        resume: () => {
-          resumed.push(id);
-          expect(room.take(parked, RECEIVE_BYTES_MAX)).toBe(true);
-        },
-      };
+      const parked = parkedOf(() => {
+        resumed.push(id);
+        expect(room.take(parked, RECEIVE_BYTES_MAX)).toBe(true);
+      });
       room.park(parked);
     }
     room.leave(first!);
@@ -63,7 +75,7 @@ describe('the room of a connection', () => {
   it('forgets those that are gone', async () => {
     const room = roomOf();
     const [first] = holders(room, FULL);
-    const parked = { resume: () => expect.unreachable() };
+    const parked = parkedOf(() => expect.unreachable());
     room.park(parked);
     room.forget(parked);
     room.leave(first!);
