@@ -8,6 +8,7 @@
 
 import { type BrokerError, ERRORS } from '../base/errors.ts';
 import { BATCH_ENTRIES_MAX, VISIBILITY_TIMEOUT_MS_MAX } from '../base/limits.ts';
+import { Slots } from '../base/slots.ts';
 import { CREDIT_MAX } from '../wire/frame.ts';
 import type { Message, MessageQueue } from './message.ts';
 import type {
@@ -70,9 +71,10 @@ export class Consumer implements AsyncIterableIterator<Message, undefined>, Subs
   readonly #subscription: TransportSubscription;
   readonly #buffer: Message[] = [];
   readonly #waiters: Waiter[] = [];
-  readonly #running = new Set<Message>();
-  /** Handlers, and deletes and releases that follow on them. */
-  readonly #work = new Set<Promise<void>>();
+  readonly #running = new Slots<Message>();
+  /** Handlers, and deletes and releases that follow on them, that have not ended. */
+  #underWay = 0;
+  #onIdle: (() => void) | undefined;
   readonly #abort = new AbortController();
   readonly #finished: Promise<void>;
   #finish!: (error: BrokerError | undefined) => void;
@@ -209,25 +211,26 @@ export class Consumer implements AsyncIterableIterator<Message, undefined>, Subs
     while (this.#running.size < concurrency && this.#stopping === undefined) {
       const message = this.#take();
       if (message === undefined) return;
-      this.#running.add(message);
-      this.#track(this.#handle(message));
+      this.#track(this.#handle(message, this.#running.add(message)));
     }
   }
 
   #track(work: Promise<void>): void {
-    this.#work.add(work);
-    void work.finally(() => this.#work.delete(work));
+    this.#underWay++;
+    void work.finally(() => {
+      if (--this.#underWay === 0) this.#onIdle?.();
+    });
   }
 
   /** Never rejects. */
-  async #handle(message: Message): Promise<void> {
+  async #handle(message: Message, slot: number): Promise<void> {
     let failure: { readonly error: unknown } | undefined;
     try {
       await this.#handler!(message, this.#abort.signal);
     } catch (error) {
       failure = { error };
     }
-    this.#running.delete(message);
+    this.#running.delete(slot);
     // The next message need not wait until this one is settled.
     const settled = failure === undefined ? message.delete() : this.#retry(message, failure.error);
     this.#runHandlers();
@@ -252,7 +255,7 @@ export class Consumer implements AsyncIterableIterator<Message, undefined>, Subs
     const messages = [...this.#running];
     const report = (error: unknown, message: Message) => {
       // A handler that has just deleted or released its message itself.
-      if (this.#running.has(message)) this.#options.onError?.(error, message);
+      if ([...this.#running].includes(message)) this.#options.onError?.(error, message);
     };
     this.#hide(messages, this.#visibilityTimeoutMs, false).then(
       (results) => {
@@ -299,7 +302,11 @@ export class Consumer implements AsyncIterableIterator<Message, undefined>, Subs
     }
     await this.#subscription.stop();
     this.#releaseBuffer();
-    while (this.#work.size > 0) await Promise.all(this.#work);
+    while (this.#underWay > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
     clearInterval(this.#extensions);
     this.#finish(this.#failure);
   }

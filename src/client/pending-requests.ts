@@ -46,6 +46,6 @@ export class PendingRequests {
 
   /** In the order in which they were added. */
   inOrder(): ClientRequest[] {
-    return [...this.#slots].sort((a, b) => a.order - b.order);
+    return [...this.#slots].toSorted((a, b) => a.order - b.order);
   }
 }

@@ -255,8 +255,8 @@ function cancel(session: Session, reader: FrameReader): void {
 
 /** A client has few receives at a time, and at most PENDING_REQUESTS_MAX. */
 function pendingReceive(session: Session, correlation: number): OpenReceive | undefined {
-  for (const receive of session.receives) {
-    if (receive.correlation === correlation) return receive;
+  for (const pending of session.receives) {
+    if (pending.correlation === correlation) return pending;
   }
   return undefined;
 }
