@@ -40,7 +40,7 @@ describe('pending requests', () => {
     expect(pending.inOrder()).toEqual(rest);
   });
 
-  it('never take the correlation of one that was answered lately, nor 0, nor more than 31 bits', () => {
+  it('never take a correlation anew for long, nor 0, nor more than 31 bits', () => {
     const pending = new PendingRequests();
     const seen = new Set<number>();
     for (let i = 0; i < 70_000; i++) {
