@@ -20,19 +20,20 @@ export function makeSpares(
   { directory, segmentBytes, sparesWanted }: Preallocation,
 ): number {
   storage.makeDirectory(directory);
-  const { spares, unfinished } = listLog(storage, directory);
   // Nobody else makes files of this name: they are left over from a crash.
-  for (const name of unfinished) storage.remove(join(directory, name));
+  for (const name of listLog(storage, directory).unfinished) storage.remove(join(directory, name));
   const bytes = storedSegmentBytes(storage, directory) ?? segmentBytes;
-  let made = 0;
-  for (; spares.length + made < sparesWanted; made++) {
+  for (let made = 0; ; made++) {
+    // The log takes some meanwhile.
+    const spares = listLog(storage, directory).spares.length;
+    if (spares >= sparesWanted) return made;
     const tag = randomBytes(6).toString('hex');
     const unfinishedPath = join(directory, unfinishedFileName(tag));
-    storage.createZeroed(unfinishedPath, bytes);
+    // A log that has none left waits for it when it next begins a segment.
+    storage.createZeroed(unfinishedPath, bytes, spares === 0);
     storage.rename(unfinishedPath, join(directory, spareFileName(tag)));
     storage.syncDirectory(directory);
   }
-  return made;
 }
 
 /** True when the log in a directory can begin a segment without making it first. Any thread. */

@@ -37,8 +37,9 @@ export interface Storage {
   /** @param appendAt where appended bytes go; the file's start when left out. */
   open(path: string, mode: OpenMode, appendAt?: number): StorageFile;
   /** Makes a file of `bytes` zeros that take up their space, on disk. Leaves none behind when it
-   *  fails. */
-  createZeroed(path: string, bytes: number): void;
+   *  fails.
+   *  @param hurried it is waited for; otherwise syncs of other files are let through more often. */
+  createZeroed(path: string, bytes: number, hurried?: boolean): void;
   rename(from: string, to: string): void;
   remove(path: string): void;
   /** Returns once names made, renamed and removed in `directory` are so on disk. */
@@ -150,6 +151,9 @@ function moveTo(fd: number, offset: number): void {
 }
 
 const ZEROS = Buffer.alloc(1024 * 1024);
+/** What a commit of a running log may have to wait for. In smaller parts, the zeros would take
+ *  longer than a fast log takes to use them up. */
+const UNHURRIED_BYTES = 512 * 1024;
 
 class NodeStorage implements Storage {
   list(directory: string): string[] {
@@ -177,11 +181,12 @@ class NodeStorage implements Storage {
     return new NodeStorageFile(path, fd);
   }
 
-  createZeroed(path: string, bytes: number): void {
+  createZeroed(path: string, bytes: number, hurried = true): void {
+    const partBytes = hurried ? ZEROS.length : UNHURRIED_BYTES;
     const fd = fs.openSync(path, 'wx', 0o600);
     try {
       for (let left = bytes; left > 0; ) {
-        left -= fs.writeSync(fd, ZEROS, 0, Math.min(left, ZEROS.length));
+        left -= fs.writeSync(fd, ZEROS, 0, Math.min(left, partBytes));
         // All at once at the end would hold up the commits of a running log for as long.
         fs.fdatasyncSync(fd);
       }

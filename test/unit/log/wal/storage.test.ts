@@ -116,8 +116,8 @@ describe('a file', () => {
 });
 
 describe('a file of zeros', () => {
-  it('has its size and nothing in it', () => {
-    NODE_STORAGE.createZeroed(path, 3 * 1024 * 1024 + 17);
+  it.each([true, false])('has its size and nothing in it (hurried: %s)', (hurried) => {
+    NODE_STORAGE.createZeroed(path, 3 * 1024 * 1024 + 17, hurried);
     const content = readFileSync(path);
     expect(content).toHaveLength(3 * 1024 * 1024 + 17);
     expect(content.every((byte) => byte === 0)).toBe(true);
