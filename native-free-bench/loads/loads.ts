@@ -12,6 +12,7 @@ export const LOADS = {
   latency: () => import('./latency.ts'),
   lockstep: () => import('./lockstep.ts'),
   straggler: () => import('./straggler.ts'),
+  stalls: () => import('./stalls.ts'),
   ring: () => import('./ring.ts'),
   tenants: () => import('./tenants.ts'),
   'autocannon-post': () => import('./autocannon-post.ts'),

@@ -21,6 +21,7 @@ class FakeThread extends EventEmitter {
 
 // Asked for when a thread is made: this is carried out before the class is there.
 vi.mock('node:worker_threads', () => ({
+  workerData: undefined, // of the main thread
   get Worker() {
     return FakeThread;
   },

@@ -60,6 +60,7 @@ const PLANNED: Readonly<Record<LoadName, (plan: Plan) => number>> = {
   lockstep: timedSeconds,
   ring: timedSeconds,
   tenants: (plan) => 2 * timedSeconds(plan), // the backlog is waited for
+  stalls: timedSeconds,
   straggler: ({ messages = 0 }) => messages / (DRAIN_PER_SECOND / 4),
   'autocannon-post': counted(2), // what was sent is received
   'autocannon-cycle': counted(1),
