@@ -1,5 +1,5 @@
-/* What the machine itself allows, in the same run: the disk by size of commit, and how late a thread
- * is that has a core to itself. (The bare µWS hello stands beside the single sends.) */
+/* What the machine itself allows, in the same run: the disk by size of commit, and how late a
+ * thread is that has a core to itself. (The bare µWS hello stands beside the single sends.) */
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
