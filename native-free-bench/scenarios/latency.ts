@@ -18,7 +18,7 @@ const PERCENTILES = [
   ['p99.9', 0.999],
 ] as const;
 const SENDERS = { websocket: 1024, http: 128 };
-const RECEIVERS = { websocket: 16, http: 32 };
+const RECEIVERS = { websocket: 64, http: 32 };
 
 interface Arrivals {
   /** As the table of targets calls it. */

@@ -6,7 +6,7 @@ import type { ClientRequest } from './request.ts';
 
 /** A correlation is a turn, in the bits from here up, and a slot: an answer that comes twice finds
  *  nobody's request. */
-const SLOT_BITS = 16;
+const SLOT_BITS = 20;
 const SLOTS_MAX = 2 ** SLOT_BITS;
 /** Correlations stay below 2^31, and above 0. */
 const TURNS = 2 ** (31 - SLOT_BITS);
