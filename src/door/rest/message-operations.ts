@@ -68,7 +68,9 @@ const sendBatch = operation(
     method: 'POST',
     path: '/v1/queues/{queue}/messages/batch',
     summary: 'Sends several messages, given as JSON.',
-    description: 'Messages are accepted one by one: look at each result.',
+    description:
+      'One that does not fit the schema has all refused; the others are accepted one by one: ' +
+      'look at each result.',
     query: NO_QUERY,
     body: jsonBody(schemas.SEND_BATCH),
     responses: [{ status: 200, description: 'A result each.', schema: schemas.SENT_BATCH }],
