@@ -315,7 +315,8 @@ export class Connection {
   }
 
   #fail(request: ClientRequest, error: BrokerError): void {
-    this.#pending.delete(request);
+    // Whoever is told of one that fails may have closed the connection, and so ended the others.
+    if (!this.#pending.delete(request)) return;
     request.onFailure(error);
     this.free(request.admittedBytes);
   }

@@ -39,9 +39,11 @@ export class PendingRequests {
     return request?.correlation === correlation ? request : undefined;
   }
 
-  /** Its correlation names nothing from here on. */
-  delete(request: ClientRequest): void {
+  /** Its correlation names nothing from here on. False: it did not before. */
+  delete(request: ClientRequest): boolean {
+    if (this.get(request.correlation) !== request) return false;
     this.#slots.delete(request.correlation % SLOTS_MAX);
+    return true;
   }
 
   /** In the order in which they were added. */

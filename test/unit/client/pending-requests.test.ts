@@ -30,6 +30,18 @@ describe('pending requests', () => {
     expect(pending.size).toBe(1);
   });
 
+  it('are deleted once, however often that is asked for', () => {
+    const pending = new PendingRequests();
+    const first = added(pending);
+    expect(pending.delete(first)).toBe(true);
+    const second = added(pending);
+    expect(pending.delete(first)).toBe(false);
+    const third = added(pending);
+    expect(pending.get(second.correlation)).toBe(second);
+    expect(pending.get(third.correlation)).toBe(third);
+    expect(pending.size).toBe(2);
+  });
+
   it('are told in the order they were added, whatever slots became free before', () => {
     const pending = new PendingRequests();
     const requests = Array.from({ length: 6 }, () => added(pending));
