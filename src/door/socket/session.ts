@@ -35,12 +35,13 @@ export const HELLO_MS_MAX = 10_000;
 /** WebSocket's own limit on a close frame, in bytes. */
 const REASON_BYTES_MAX = 123;
 
-/** What a session knows of a subscription; see subscription.ts. */
+/** What a session knows of a receive; see receive-request.ts. */
 export interface OpenReceive {
   readonly correlation: number;
   cancel(): void;
 }
 
+/** What a session knows of a subscription; see subscription.ts. */
 export interface OpenSubscription extends Parked {
   readonly id: number;
   readonly queueName: string;
@@ -89,7 +90,7 @@ export class Session {
   /** Names of queues, by the handles that the client has bound to them. */
   readonly queueNames: (string | undefined)[] = [];
   readonly subscriptions = new Map<number, OpenSubscription>();
-  /** Those that are not answered yet. */
+  /** Receives that are not answered yet. */
   readonly receives = new Slots<OpenReceive>();
   /** The client knows the names of these queues. */
   readonly #announcedSources = new Set<number>();
