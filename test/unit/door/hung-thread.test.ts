@@ -57,8 +57,10 @@ it('a thread that has not come as far as having sockets is ended as well', async
 
 it('a thread that does not close its sockets is not ended', async () => {
   const fails = "globalThis[Symbol.for('capstan.abandon')] = () => { throw new Error('open'); };";
-  const worker = new Worker(`${fails} setInterval(() => {}, 1000)`, { eval: true });
-  await once(worker, 'online');
+  const ready =
+    "setInterval(() => {}, 1000); require('worker_threads').parentPort.postMessage('');";
+  const worker = new Worker(fails + ready, { eval: true });
+  await once(worker, 'message');
   await expect(endHungThread(worker)).rejects.toThrow(/its sockets stay open/);
   expect(worker.threadId).not.toBe(-1);
   await worker.terminate();
