@@ -79,7 +79,7 @@ export class Maintenance {
     kept.catch((error: unknown) => {
       if (isClosed(error)) return;
       const { directory, index } = task;
-      this.#logger.warn({ err: error, directory, index }, 'a digest could not be stored');
+      this.#logger.warn({ error, directory, index }, 'a digest could not be stored');
     });
   }
 
