@@ -67,10 +67,13 @@ export const WINDOWS_PART_OF_MEMORY = 1 / 512;
 export const LOG_WINDOW_BYTES_DEFAULT_MIN = 16 * MIB;
 export const LOG_WINDOW_BYTES_DEFAULT_MAX = 64 * MIB;
 
-/** Requests of one router that a partition takes up in one turn, and new log bytes that end one. A
- *  turn that took all there is would have the router wait for its commit, and then the partition
- *  for the router: with shorter ones, both work at the same time. */
-export const TURN_REQUESTS_BYTES_MAX = 128 * KIB;
+/** Requests of one router that a partition takes up in one turn, with what it answers, and new log
+ *  bytes that end one. A turn that took all there is would have the router wait for its end, and
+ *  then the partition for the router: with shorter ones, both work at the same time. */
+export const TURN_BYTES_MAX = 128 * KIB;
+/** Replies of one partition that a router takes up before it lets go what they led to, for the same
+ *  reason. */
+export const DRAIN_BYTES_MAX = 64 * KIB;
 export const LOG_COMMIT_BYTES_MAX = 4 * MIB;
 
 /** Pending requests of one router to one partition, in bytes, before it sheds load. */

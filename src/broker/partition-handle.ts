@@ -182,12 +182,14 @@ export class PartitionHandle {
     );
   }
 
-  /** Takes every reply that is there. */
-  drain(onNotice: NoticeHandler): void {
+  /** Takes the replies that are there, until they were `bytesMax` or more. */
+  drain(onNotice: NoticeHandler, bytesMax: number): void {
     const end = this.#end;
     if (end === undefined) return;
     const { replies } = end;
-    while (replies.next()) {
+    let budget = bytesMax;
+    while (budget > 0 && replies.next()) {
+      budget -= replies.length;
       const { buffer, view, offset } = replies;
       const correlation = view.getUint32(offset + CORRELATION_AT, true);
       if (correlation === NO_REQUEST) {

@@ -11,6 +11,7 @@ import { type EventLoop, NODE_EVENT_LOOP } from '../base/event-loop.ts';
 import {
   BATCH_BYTES_MAX,
   BATCH_ENTRIES_MAX,
+  DRAIN_BYTES_MAX,
   VISIBILITY_TIMEOUT_MS_MAX,
   WAIT_MS_MAX,
 } from '../base/limits.ts';
@@ -140,8 +141,8 @@ export class Router implements NativeService {
   /** The partition runs, and reads from `link`. */
   attach(partition: number, link: LinkDescriptor): void {
     this.#handles[partition]!.attach(link);
-    // What came for the router before it makes room.
-    this.#drain();
+    // What came for the router before it makes room. Nobody rings for that any more.
+    this.#drain(Number.POSITIVE_INFINITY);
     for (const receivers of this.#receivers.values()) receivers.serve();
   }
 
@@ -198,12 +199,14 @@ export class Router implements NativeService {
   };
 
   readonly #onRing = (): void => {
+    // What the last replies led to goes before the next are taken up.
+    this.#flushHandles();
     this.#drain();
     if (!this.#closed) this.#doorbell.armAsync(this.#onRing, this.#hasWork);
   };
 
-  #drain(): void {
-    for (const handle of this.#handles) handle.drain(this.#onNotice);
+  #drain(bytesMax = DRAIN_BYTES_MAX): void {
+    for (const handle of this.#handles) handle.drain(this.#onNotice, bytesMax);
   }
 
   readonly #onNotice = (view: DataView, at: number): void => {
@@ -219,9 +222,13 @@ export class Router implements NativeService {
   readonly #flush = (): void => {
     this.#flushScheduled = false;
     this.#sender.endBurst();
-    for (const handle of this.#handles) if (handle.dirty) handle.flush();
+    this.#flushHandles();
     this.#drain();
   };
+
+  #flushHandles(): void {
+    for (const handle of this.#handles) if (handle.dirty) handle.flush();
+  }
 
   // Messages.
 

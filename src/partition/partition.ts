@@ -11,7 +11,7 @@
 
 import { assert } from '../base/assert.ts';
 import { isDiskFull } from '../base/errors.ts';
-import { LOG_COMMIT_BYTES_MAX, TURN_REQUESTS_BYTES_MAX } from '../base/limits.ts';
+import { LOG_COMMIT_BYTES_MAX, TURN_BYTES_MAX } from '../base/limits.ts';
 import { type Board, forEachRouter, GAUGES, type Gauge } from '../command/board.ts';
 import * as codec from '../command/command-codec.ts';
 import { COMMITS_UNDER_WAY_MAX, type Log } from '../log/log.ts';
@@ -181,16 +181,17 @@ export class Partition {
 
   #drain(link: RouterLink, now: number): void {
     const { requests, replies } = link.end;
-    let budget = TURN_REQUESTS_BYTES_MAX;
+    let budget = TURN_BYTES_MAX;
     link.roomWanted = 0;
     while (requests.next()) {
+      const repliesEnd = replies.tail;
       const wanted = handleCommand(this, requests, replies, now);
       if (wanted > 0) {
         requests.unread();
         this.#stall(link, wanted);
         break;
       }
-      budget -= requests.length;
+      budget -= requests.length + ((replies.tail - repliesEnd) | 0);
       if (budget <= 0 || this.log.uncommittedBytes > LOG_COMMIT_BYTES_MAX) {
         this.#moreToDo = true;
         break;
