@@ -74,6 +74,8 @@ export const TURN_BYTES_MAX = 128 * KIB;
 /** Replies of one partition that a router takes up before it lets go what they led to, for the same
  *  reason. */
 export const DRAIN_BYTES_MAX = 64 * KIB;
+/** Requests to one partition that a router holds back, so that they leave together. */
+export const FLUSH_BYTES = 64 * KIB;
 export const LOG_COMMIT_BYTES_MAX = 4 * MIB;
 
 /** Pending requests of one router to one partition, in bytes, before it sheds load. */

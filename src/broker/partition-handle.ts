@@ -6,7 +6,7 @@
 
 import { assert } from '../base/assert.ts';
 import { BrokerError, type ErrorCode } from '../base/errors.ts';
-import { ROUTER_BACKLOG_BYTES_MAX } from '../base/limits.ts';
+import { FLUSH_BYTES, ROUTER_BACKLOG_BYTES_MAX } from '../base/limits.ts';
 import { CORRELATION_AT } from '../command/command-codec.ts';
 import type { LinkDescriptor } from '../command/thread-protocol.ts';
 import { Doorbell } from '../ring/doorbell.ts';
@@ -54,6 +54,8 @@ export class PartitionHandle {
   #backlogBytes = 0;
   /** The frame begun last lies in the backlog, not in the ring. */
   #inBacklog = false;
+  /** Of frames in the ring that were not let go yet. */
+  #heldBytes = 0;
 
   /** @param life how many routers have had this one's rings before. */
   constructor(partition: number, life = 0) {
@@ -132,10 +134,12 @@ export class PartitionHandle {
     this.#inBacklog = true;
   }
 
-  /** The frame begun last is written, and is `length` bytes long. */
+  /** The frame begun last is written, and is `length` bytes long. Of many, the first are let go. */
   finish(length: number): void {
     if (!this.#inBacklog) {
       this.#end!.requests.shrink(length);
+      this.#heldBytes += length;
+      if (this.#heldBytes >= FLUSH_BYTES) this.flush();
       return;
     }
     const frame = this.#backlog.pop()!;
@@ -149,6 +153,7 @@ export class PartitionHandle {
     if (end === undefined) return;
     this.#drainBacklog(end);
     this.dirty = false;
+    this.#heldBytes = 0;
     if (end.requests.publish()) this.#doorbell!.ring();
   }
 
