@@ -239,6 +239,7 @@ export class Broker {
         onRunning: (partition, links) => void this.#onRunning(partition, links),
         onGone: (partition, code) => this.#onGone(partition, code),
         onSegment: (partition) => this.#prepareSegments(partition),
+        onRetired: (partition) => this.#preallocate(this.#folder.partitionDirectory(partition)),
         onDigest: (partition, index, digest) => {
           const directory = this.#folder.partitionDirectory(partition);
           this.#maintenance.keepDigest({ directory, index, digest });
@@ -280,14 +281,18 @@ export class Broker {
 
   #prepareSegments(partition: number): void {
     const directory = this.#folder.partitionDirectory(partition);
-    const segmentBytes = this.#options.segmentBytes ?? LOG_SEGMENT_BYTES_DEFAULT;
-    this.#maintenance.preallocate({ directory, segmentBytes, sparesWanted: SPARE_SEGMENTS });
+    this.#preallocate(directory);
     this.#digest(directory, SEGMENTS_NOT_DIGESTED);
     clearTimeout(this.#quietTimers[partition]);
     this.#quietTimers[partition] = setTimeout(
       () => this.#digest(directory, SEGMENTS_NOT_DIGESTED_IN_QUIET),
       QUIET_MS,
     ).unref();
+  }
+
+  #preallocate(directory: string): void {
+    const segmentBytes = this.#options.segmentBytes ?? LOG_SEGMENT_BYTES_DEFAULT;
+    this.#maintenance.preallocate({ directory, segmentBytes, sparesWanted: SPARE_SEGMENTS });
   }
 
   #digest(directory: string, segmentsLeftAlone: number): void {

@@ -188,7 +188,7 @@ export class PartitionHandle {
   }
 
   /** Takes the replies that are there, until they were `bytesMax` or more. */
-  drain(onNotice: NoticeHandler, bytesMax: number): void {
+  drain(onNotice: NoticeHandler, bytesMax = Number.POSITIVE_INFINITY): void {
     const end = this.#end;
     if (end === undefined) return;
     const { replies } = end;

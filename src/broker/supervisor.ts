@@ -55,6 +55,8 @@ export interface SupervisorEvents {
   onGone(partition: number, code: ErrorCode): void;
   /** Its log has begun another segment. */
   onSegment(partition: number): void;
+  /** Its log has given segments up. */
+  onRetired(partition: number): void;
   /** It has gathered the digest of a segment that is complete. */
   onDigest(partition: number, index: number, digest: Uint8Array): void;
 }
@@ -175,6 +177,9 @@ class PartitionChild {
       }
       case 'segment':
         this.#events.onSegment(partition);
+        break;
+      case 'retired':
+        this.#events.onRetired(partition);
         break;
       case 'digest':
         this.#events.onDigest(partition, message.index, message.digest);

@@ -53,6 +53,8 @@ export type PartitionMessage =
     }
   /** The log has begun another segment: prepare the next one ahead of use. */
   | { readonly kind: 'segment' }
+  /** The log has given segments up: remove what is left of them. */
+  | { readonly kind: 'retired' }
   /** Of a segment that is complete: store it beside the segment. */
   | { readonly kind: 'digest'; readonly index: number; readonly digest: Uint8Array }
   /** The thread ends because of this; it exits next. */

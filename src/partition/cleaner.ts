@@ -2,7 +2,7 @@
  * when the log has grown far beyond what lives in it, by copying the stragglers to the head first.
  * Owned by the partition's thread.
  *
- * Copying is paced: a little every two milliseconds, between the turns that serve requests, so
+ * Copying is paced: a little every five milliseconds, between the turns that serve requests, so
  * that one that comes meanwhile finds the thread and the disk free soon. What is appended meanwhile
  * is made up for: by so much more in each step that cleaning keeps up with any load. */
 
@@ -24,7 +24,7 @@ const SCAN_BYTES_MAX = 1024 * 1024;
 /** And for each byte that others have appended since the last one: of two that are scanned, more
  *  than one is given back. */
 const SCANNED_PER_APPENDED = 3;
-const PAUSE_MS = 2;
+const PAUSE_MS = 5;
 /** A step is put off while there are requests to commit, but not for longer, */
 const PATIENCE_MS = 5;
 /** and not once they have appended so much. */
@@ -48,6 +48,10 @@ export class Cleaner {
   constructor(log: Log, state: QueueState) {
     this.#log = log;
     this.#state = state;
+  }
+
+  get isCopying(): boolean {
+    return this.#scanAt !== undefined;
   }
 
   /** Takes a step. True when another one is to be taken at once. */

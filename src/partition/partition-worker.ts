@@ -70,6 +70,7 @@ function recover(): Partition {
   };
   const store = new MessageStore(segmentBytes, (segments * segmentBytes) / BYTES_PER_MESSAGE);
   for (const settings of start.queues) store.define(settings);
+  let isCleaning = () => false;
   let records = 0;
   const { log, report } = openWal(
     {
@@ -83,7 +84,11 @@ function recover(): Partition {
         isWanted: () => isBacklog(store, segmentBytes),
         onDigest: (index, digest) => post({ kind: 'digest', index, digest }, digest),
       },
-      onRotate: () => post({ kind: 'segment' }),
+      onRotate: (spares) => {
+        // What is cleaned becomes a spare soon.
+        if (spares === 0 || !isCleaning()) post({ kind: 'segment' });
+      },
+      onRetired: () => post({ kind: 'retired' }),
     },
     (buffer, view, offset, _length, position) => {
       replayRecord(store, buffer, view, offset, position);
@@ -102,6 +107,7 @@ function recover(): Partition {
   const { partition: index, faults } = start;
   const { partitions } = board;
   const partition = new Partition({ index, partitions, log, state, board, links, faults });
+  isCleaning = () => partition.isCleaning;
   // What it holds is on the board before anybody hears that it runs.
   partition.turn(clock());
   const recoveryMs = performance.now() - began;

@@ -97,6 +97,11 @@ export class Partition {
     state.receiving.inFlightElsewhere = (row) => board.inFlight(row) - board.inFlightIn(index, row);
   }
 
+  /** The oldest of the log is being copied to its head, so that its space comes back. */
+  get isCleaning(): boolean {
+    return this.#cleaner.isCopying;
+  }
+
   /** One turn at time `now`. */
   turn(now: number): void {
     this.#endCommits();

@@ -7,7 +7,8 @@
 import { join } from 'node:path';
 import { BrokerError } from '../../base/errors.ts';
 import { encodeSegmentHeader, type SegmentHeader } from './record.ts';
-import { digestFileName, listLog, Segment, spareFileName } from './segment.ts';
+import { listLog, Segment, spareFileName, unfinishedFileName } from './segment.ts';
+import { removeDigest, removeOrphanedDigests } from './spares.ts';
 import { isDiskFull, isMissing, type Storage, type StorageFile } from './storage.ts';
 
 /** Segments given up that are kept for use; more are removed. */
@@ -17,13 +18,17 @@ export class SegmentFolder {
   readonly directory: string;
   readonly #storage: Storage;
   readonly #segmentBytes: number;
+  readonly #onRetired: (() => void) | undefined;
   /** Names of spares that were there at the last look. */
   #spares: string[] = [];
 
-  constructor(storage: Storage, directory: string, segmentBytes: number) {
+  /** @param onRetired is called when files are left for the maintenance pool to remove; without
+   *    it, they are removed here. */
+  constructor(storage: Storage, directory: string, segmentBytes: number, onRetired?: () => void) {
     this.#storage = storage;
     this.directory = directory;
     this.#segmentBytes = segmentBytes;
+    this.#onRetired = onRetired;
     this.look();
   }
 
@@ -100,33 +105,26 @@ export class SegmentFolder {
   }
 
   /** Gives up the oldest segment. */
-  retire(segment: Segment): void {
-    if (this.#spares.length >= SPARES_MAX) {
-      this.#storage.remove(segment.path);
-    } else {
-      const name = spareFileName(segment.header.index.toString(16));
-      this.#storage.rename(segment.path, join(this.directory, name));
+  retire({ header: { index }, path }: Segment): void {
+    const tag = index.toString(16);
+    if (this.#spares.length < SPARES_MAX) {
+      const name = spareFileName(tag);
+      this.#storage.rename(path, join(this.directory, name));
       this.#spares.push(name);
+    } else if (this.#onRetired === undefined) {
+      this.#storage.remove(path);
+    } else {
+      // Freeing the blocks of a large file takes milliseconds.
+      this.#storage.rename(path, join(this.directory, unfinishedFileName(`0${tag}`)));
     }
     this.#storage.syncDirectory(this.directory);
-    this.#removeDigest(segment.header.index);
-  }
-
-  /** A digest without its segment is of no use, and does no harm. */
-  #removeDigest(index: number): void {
-    try {
-      this.#storage.remove(join(this.directory, digestFileName(index)));
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-    }
+    if (this.#onRetired === undefined) removeDigest(this.#storage, this.directory, index);
+    else this.#onRetired();
   }
 
   /** Removes digests of segments that were given up before a crash. */
   removeOrphans(): void {
-    const { segments, digests } = listLog(this.#storage, this.directory);
-    for (const index of digests) {
-      if (!segments.includes(index)) this.#removeDigest(index);
-    }
+    removeOrphanedDigests(this.#storage, this.directory);
   }
 }
 

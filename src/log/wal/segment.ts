@@ -27,7 +27,8 @@ export function spareFileName(tag: string): string {
   return `spare-${tag}`;
 }
 
-/** A spare or a digest in the making: of the maintenance pool, and nobody else. */
+/** A spare or a digest in the making, or a segment given up that is to be removed: of the
+ *  maintenance pool, and nobody else. */
 export function unfinishedFileName(tag: string): string {
   return `unfinished-${tag}`;
 }

@@ -1,10 +1,11 @@
 /* Makes segments ahead of use: files of zeros, so that a commit overwrites instead of extending.
+ * Removes what belongs to segments that were given up.
  * Runs on the maintenance pool's one thread, while a log may be taking what is made here. */
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { storedSegmentBytes } from './open-segments.ts';
-import { listLog, spareFileName, unfinishedFileName } from './segment.ts';
+import { digestFileName, listLog, spareFileName, unfinishedFileName } from './segment.ts';
 import { isMissing, type Storage } from './storage.ts';
 
 export interface Preallocation {
@@ -14,14 +15,18 @@ export interface Preallocation {
   readonly sparesWanted: number;
 }
 
-/** Fills the directory up to so many spares. Returns how many were made. */
+/** Fills the directory up to so many spares, and removes what is of no use there. Returns how many
+ *  were made. */
 export function makeSpares(
   storage: Storage,
   { directory, segmentBytes, sparesWanted }: Preallocation,
 ): number {
   storage.makeDirectory(directory);
-  // Nobody else makes files of this name: they are left over from a crash.
-  for (const name of listLog(storage, directory).unfinished) storage.remove(join(directory, name));
+  // Given up by the log, or left over from a crash.
+  for (const name of listLog(storage, directory).unfinished) {
+    storage.remove(join(directory, name), false);
+  }
+  removeOrphanedDigests(storage, directory, false);
   const bytes = storedSegmentBytes(storage, directory) ?? segmentBytes;
   for (let made = 0; ; made++) {
     // The log takes some meanwhile.
@@ -43,5 +48,30 @@ export function hasSpares(storage: Storage, directory: string): boolean {
   } catch (error) {
     if (isMissing(error)) return false;
     throw error;
+  }
+}
+
+export function removeOrphanedDigests(
+  storage: Storage,
+  directory: string,
+  hurried?: boolean,
+): void {
+  const { segments, digests } = listLog(storage, directory);
+  for (const index of digests) {
+    if (!segments.includes(index)) removeDigest(storage, directory, index, hurried);
+  }
+}
+
+/** A digest without its segment is of no use, and does no harm. */
+export function removeDigest(
+  storage: Storage,
+  directory: string,
+  index: number,
+  hurried?: boolean,
+): void {
+  try {
+    storage.remove(join(directory, digestFileName(index)), hurried);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
   }
 }

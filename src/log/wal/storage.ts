@@ -41,7 +41,9 @@ export interface Storage {
    *  @param hurried it is waited for; otherwise syncs of other files are let through more often. */
   createZeroed(path: string, bytes: number, hurried?: boolean): void;
   rename(from: string, to: string): void;
-  remove(path: string): void;
+  /** @param hurried it is waited for; otherwise its space comes back part by part, and syncs of
+   *    other files are let through in between. */
+  remove(path: string, hurried?: boolean): void;
   /** Returns once names made, renamed and removed in `directory` are so on disk. */
   syncDirectory(directory: string): void;
   /** Space that a file in `directory` may still take. */
@@ -155,6 +157,24 @@ const ZEROS = Buffer.alloc(1024 * 1024);
  *  longer than a fast log takes to use them up. */
 const UNHURRIED_BYTES = 512 * 1024;
 
+/** A millisecond's work, or less: while the system frees a file's memory and blocks, no file of the
+ *  same disk is synced, and where it cannot be preempted, nothing else runs on that core. */
+const FREED_BYTES = 1024 * 1024;
+const FREEING_PAUSE_MS = 4;
+const NEVER_RUNG = new Int32Array(new SharedArrayBuffer(4));
+
+function shrinkSlowly(path: string): void {
+  const fd = fs.openSync(path, 'r+');
+  try {
+    for (let bytes = fs.fstatSync(fd).size - FREED_BYTES; bytes > 0; bytes -= FREED_BYTES) {
+      fs.ftruncateSync(fd, bytes);
+      Atomics.wait(NEVER_RUNG, 0, 0, FREEING_PAUSE_MS);
+    }
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 class NodeStorage implements Storage {
   list(directory: string): string[] {
     return fs.readdirSync(directory);
@@ -204,7 +224,8 @@ class NodeStorage implements Storage {
     fs.renameSync(from, to);
   }
 
-  remove(path: string): void {
+  remove(path: string, hurried = true): void {
+    if (!hurried) shrinkSlowly(path);
     fs.unlinkSync(path);
   }
 

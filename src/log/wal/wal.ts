@@ -49,8 +49,11 @@ export interface WalSettings {
   readonly digestContentVersion?: number;
   /** Digests of segments are gathered as they are written; none when left out. */
   readonly liveDigest?: LiveDigestSettings;
-  /** Called when another segment is begun: a spare is gone. */
-  readonly onRotate?: () => void;
+  /** Called when another segment is begun; with the spares that are left. */
+  readonly onRotate?: (spares: number) => void;
+  /** Called when segments were given up, and files are left for the maintenance pool to remove: see
+   *  `makeSpares`. Without it, the log removes them itself. */
+  readonly onRetired?: (() => void) | undefined;
   readonly storage?: Storage;
   /** Syncs every commit while the log's thread goes on, so only where each is to be synced; without
    *  one, a commit is done when it has begun. */
@@ -103,7 +106,7 @@ class Wal implements Log {
   readonly #durability: Durability;
   readonly #clock: () => number;
   readonly #randomWord: () => number;
-  readonly #onRotate: () => void;
+  readonly #onRotate: (spares: number) => void;
   readonly #liveDigest: LiveDigest | undefined;
   readonly #windowBytes: number;
   readonly #batchBytesMax: number;
@@ -179,7 +182,12 @@ class Wal implements Log {
     this.view = viewOf(this.buffer);
     this.readBuffer = this.buffer;
     this.#cold = new ColdReader(this.#storage);
-    this.#folder = new SegmentFolder(this.#storage, settings.directory, segmentBytes);
+    this.#folder = new SegmentFolder(
+      this.#storage,
+      settings.directory,
+      segmentBytes,
+      settings.onRetired,
+    );
     this.#folder.removeOrphans();
     this.#resume();
     this.#lookAtSpace();
@@ -370,7 +378,7 @@ class Wal implements Log {
     this.#liveDigest?.begin(segment);
     this.#placeMemory(index * this.regionBytes + SEGMENT_HEADER_BYTES);
     this.#lookAtSpace();
-    this.#onRotate();
+    this.#onRotate(this.#folder.spares);
   }
 
   #sync(): void {

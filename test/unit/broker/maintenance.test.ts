@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -90,6 +98,17 @@ describe('maintenance', () => {
     maintenance.preallocate({ directory, segmentBytes: SEGMENT_BYTES, sparesWanted: 0 });
     await settled();
     expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('removes what a log has given up, digests included', async () => {
+    const log = await longLog();
+    for (const index of [0, 2]) writeFileSync(join(directory, `digest-00000000000${index}`), 'x');
+    renameSync(join(directory, 'segment-000000000000'), join(directory, 'unfinished-00'));
+    maintenance.preallocate({ directory, segmentBytes: 8192, sparesWanted: 0 });
+    await settled();
+    const left = ['digest-000000000002', 'segment-000000000001', 'segment-000000000002'];
+    expect(readdirSync(directory).toSorted()).toEqual([...left, 'segment-000000000003']);
+    await log.close();
   });
 
   it('that fails is logged and keeps nothing else from being done', async () => {

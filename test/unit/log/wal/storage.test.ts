@@ -7,7 +7,7 @@ import { isDiskFull, isMissing, NODE_STORAGE } from '../../../../src/log/wal/sto
 
 let directory: string;
 let path: string;
-const { writeSync } = nodeFs;
+const { ftruncateSync, writeSync } = nodeFs;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'capstan-storage-'));
@@ -140,6 +140,34 @@ describe('a file of zeros', () => {
     const again = () => NODE_STORAGE.createZeroed(path, 2);
     expect(again).toThrow(expect.objectContaining({ code: 'EEXIST' }));
     expect(readFileSync(path)).toHaveLength(1);
+  });
+});
+
+describe('a file that is removed', () => {
+  afterEach(() => {
+    nodeFs.ftruncateSync = ftruncateSync;
+    syncBuiltinESMExports();
+  });
+
+  it('without hurry gives its space back a mebibyte at a time', () => {
+    NODE_STORAGE.createZeroed(path, 3 * 1024 * 1024 + 17);
+    const sizes: number[] = [];
+    nodeFs.ftruncateSync = (fd, bytes) => {
+      sizes.push(bytes!);
+      ftruncateSync(fd, bytes);
+    };
+    syncBuiltinESMExports();
+    NODE_STORAGE.remove(path, false);
+    expect(sizes).toEqual([2, 1, 0].map((mebibytes) => mebibytes * 1024 * 1024 + 17));
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('in a hurry is gone at once', () => {
+    NODE_STORAGE.createZeroed(path, 3 * 1024 * 1024);
+    nodeFs.ftruncateSync = () => expect.fail('it is not cut');
+    syncBuiltinESMExports();
+    NODE_STORAGE.remove(path);
+    expect(readdirSync(directory)).toEqual([]);
   });
 });
 
