@@ -149,7 +149,7 @@ describe('the reader of imports', () => {
       "export { c } from './c.ts';",
       "import './d.ts';",
       "await import('./e.ts');",
-      "new Worker(new URL('./f-worker.js', import.meta.url));",
+      "new Worker(ownModule('door/f-worker.js'));",
       "import { z } from 'zod';",
       "/* import { x } from './x.ts'; */",
       "  // import { y } from './y.ts';",

@@ -4,6 +4,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProfileNode } from './areas.ts';
+import { moduleOf } from './bundles.ts';
 
 export const SAMPLING_US = 200;
 
@@ -25,6 +26,12 @@ export interface Profile {
   readonly timeDeltas: readonly number[];
 }
 
+interface StoredNode extends ProfileNode {
+  readonly callFrame: ProfileNode['callFrame'] & { lineNumber: number; columnNumber: number };
+}
+
+type StoredProfile = Omit<Profile, 'nodes'> & { readonly nodes: readonly StoredNode[] };
+
 /** Arguments for node: profiles of all its threads go into `directory`. */
 export function profilingArguments(directory: string): readonly string[] {
   const sampling = ['--cpu-prof-interval', String(SAMPLING_US)];
@@ -40,9 +47,19 @@ export function readProfiles(directory: string, pid: number): ReadonlyMap<number
     const found = /\.(\d+)\.(\d+)\.\d+\.cpuprofile$/.exec(name);
     if (Number(found?.[1]) !== pid) continue;
     const text = readFileSync(join(directory, name), 'utf8');
-    profiles.set(Number(found![2]), JSON.parse(text) as Profile);
+    profiles.set(Number(found![2]), unbundled(JSON.parse(text) as StoredProfile));
   }
   return profiles;
+}
+
+function unbundled({ nodes, ...profile }: StoredProfile): Profile {
+  return {
+    ...profile,
+    nodes: nodes.map(({ callFrame, ...node }) => {
+      const { functionName, url, lineNumber, columnNumber } = callFrame;
+      return { ...node, callFrame: { functionName, url: moduleOf(url, lineNumber, columnNumber) } };
+    }),
+  };
 }
 
 /** Calls `take` with every sample of the measured time, and how long it stands for. */

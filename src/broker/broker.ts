@@ -20,6 +20,7 @@ import {
   WINDOWS_PART_OF_MEMORY,
 } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
+import { ownModule } from '../base/own-code.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import type { CatalogChange, Definitions } from '../catalog/definitions.ts';
 import { affectedBy, settingsOf } from '../catalog/queue-settings.ts';
@@ -57,7 +58,7 @@ import { TransitCarrier } from './transit-carrier.ts';
 /** The main thread's router. */
 const MAIN_ROUTER = 0;
 /** Writes digests; see src/partition/digest-worker.ts. */
-const DIGEST_WORKER_URL = new URL('../partition/digest-worker.js', import.meta.url);
+const DIGEST_WORKER_URL = ownModule('partition/digest-worker.js');
 /** While a log grows, its newest segments are left alone: in most logs they are given up before a
  *  start needs them. Once it has not grown for a while, only the one that is written to is. */
 const SEGMENTS_NOT_DIGESTED = 4;

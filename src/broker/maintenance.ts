@@ -9,13 +9,14 @@
 import type { Piscina } from 'piscina';
 import { BrokerError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { ownModule } from '../base/own-code.ts';
 import { workerArguments } from '../base/worker-arguments.ts';
 import type { DigestTask } from '../log/wal/digest.ts';
 import type { DigestToStore, ScrubResult, ScrubTask } from '../log/wal/maintenance-worker.ts';
 import type { Damage } from '../log/wal/segment.ts';
 import type { Preallocation } from '../log/wal/spares.ts';
 
-const LOG_WORKER = new URL('../log/wal/maintenance-worker.js', import.meta.url);
+const LOG_WORKER = ownModule('log/wal/maintenance-worker.js');
 /** The pool's thread ends when it has had nothing to do for so long. */
 const THREAD_IDLE_MS = 30_000;
 /** Each cold segment is read and checked so often; for the first time soon after the start, which

@@ -9,13 +9,14 @@ import { rmSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { BrokerError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { ownModule } from '../base/own-code.ts';
 import { workerArguments } from '../base/worker-arguments.ts';
 import type { Definitions } from '../catalog/definitions.ts';
 import { settingsOf } from '../catalog/queue-settings.ts';
 import type { LogSettings } from '../command/thread-protocol.ts';
 import type { DataFolder } from '../log/wal/data-folder.ts';
 
-const WORKER_URL = new URL('../partition/repartition-worker.js', import.meta.url);
+const WORKER_URL = ownModule('partition/repartition-worker.js');
 
 export interface RelayoutOptions {
   readonly partitions: number;

@@ -15,6 +15,7 @@ import {
   RING_BYTES,
 } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
+import { ownModule } from '../base/own-code.ts';
 import type { Board, BoardDescriptor } from '../command/board.ts';
 import type { QueueSettings } from '../command/queue-definition.ts';
 import type {
@@ -28,7 +29,7 @@ import { allocateDuplex } from '../ring/duplex.ts';
 import { HeartbeatWatch } from './heartbeat-watch.ts';
 import { RestartIntensity } from './restart-intensity.ts';
 
-const WORKER_URL = new URL('../partition/partition-worker.js', import.meta.url);
+const WORKER_URL = ownModule('partition/partition-worker.js');
 /** A restart that follows a failure at once would find the same trouble. */
 const RESTART_DELAY_MS = 50;
 

@@ -2,12 +2,13 @@
  * one loads its own. */
 
 import { startThreadsEarly } from '../base/early-threads.ts';
+import { ownModule } from '../base/own-code.ts';
 import { storedPartitions } from '../log/wal/folder-metadata.ts';
 import type { Subcommand } from './command.ts';
 import { addServeOptions, type ServeOptions, serveOptions } from './serve-options.ts';
 
-const PARTITION_URL = new URL('../partition/partition-worker.js', import.meta.url);
-const DOOR_URL = new URL('../door/door-worker.js', import.meta.url);
+const PARTITION_URL = ownModule('partition/partition-worker.js');
+const DOOR_URL = ownModule('door/door-worker.js');
 
 export const serveCommand: Subcommand = (program, context) => {
   const command = program.command('serve').description('Run the server.');

@@ -7,6 +7,7 @@ import { startThread } from '../base/early-threads.ts';
 import { BrokerError } from '../base/errors.ts';
 import { HEARTBEAT_INTERVAL_MS, RESTART_INTENSITY_MAX, RESTART_PERIOD_MS } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
+import { ownModule } from '../base/own-code.ts';
 import type { Broker } from '../broker/broker.ts';
 import { HeartbeatWatch } from '../broker/heartbeat-watch.ts';
 import { RestartIntensity } from '../broker/restart-intensity.ts';
@@ -15,7 +16,7 @@ import { allocateDoorCounters } from './door-counters.ts';
 import type { DoorStart, FromDoor, ToDoor } from './door-thread.ts';
 import { endHungThread } from './hung-thread.ts';
 
-const WORKER_URL = new URL('./door-worker.js', import.meta.url);
+const WORKER_URL = ownModule('door/door-worker.js');
 
 export interface DoorsOptions {
   readonly broker: Broker;

@@ -13,6 +13,7 @@
 
 import { getSystemErrorName } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { ownModule } from '../base/own-code.ts';
 import type { StorageFile } from '../log/wal/storage.ts';
 import type { Syncer } from '../log/wal/syncer.ts';
 
@@ -35,7 +36,7 @@ export interface SyncerStart {
   readonly doorbell: SharedArrayBuffer;
 }
 
-const WORKER_URL = new URL('./sync-worker.js', import.meta.url);
+const WORKER_URL = ownModule('partition/sync-worker.js');
 
 export class SyncThread implements Syncer {
   readonly #words = new Int32Array(new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT));

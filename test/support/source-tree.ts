@@ -32,24 +32,28 @@ const IMPORT_PATTERNS = [
   /^\s*(?:import|export)\b(?:[^'"`;]*?\bfrom)?\s*'([^']+)'/gm,
   /\bimport\(\s*'([^']+)'\s*\)/g,
 ];
-const URL_PATTERN = /\bnew URL\(\s*'([^']+)',\s*import\.meta\.url\s*\)/g;
+/** Names what lies in `src/` by its place there; see `base/own-code.ts`. */
+const URL_PATTERN = /\bownModule\(\s*'([^']+)'\s*\)/g;
 
 /** What `source`, the text of `file`, imports. */
 export function importsIn(file: string, source: string): Import[] {
   const code = source.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
-  const found = (pattern: RegExp, byUrl: boolean): Import[] =>
-    Array.from(code.matchAll(pattern), ([, specifier]) => resolve(file, specifier!, byUrl));
-  return [
-    ...IMPORT_PATTERNS.flatMap((pattern) => found(pattern, false)),
-    ...found(URL_PATTERN, true),
-  ];
+  const imports = IMPORT_PATTERNS.flatMap((pattern) =>
+    Array.from(code.matchAll(pattern), ([, specifier]) => resolve(file, specifier!)),
+  );
+  // A worker is named as it will be called once it is compiled.
+  const workers = Array.from(code.matchAll(URL_PATTERN), ([, specifier]) => ({
+    specifier: specifier!,
+    file: `src/${specifier!.replace(/\.js$/, '.ts')}`,
+    byUrl: true,
+  }));
+  return [...imports, ...workers];
 }
 
-function resolve(file: string, specifier: string, byUrl: boolean): Import {
-  if (!specifier.startsWith('.')) return { specifier, file: undefined, byUrl };
+function resolve(file: string, specifier: string): Import {
+  if (!specifier.startsWith('.')) return { specifier, file: undefined, byUrl: false };
   const target = path.posix.join(path.posix.dirname(file), specifier);
-  // A worker is named as it will be called once it is compiled.
-  return { specifier, file: target.replace(/\.js$/, '.ts'), byUrl };
+  return { specifier, file: target.replace(/\.js$/, '.ts'), byUrl: false };
 }
 
 export type ImportGraph = ReadonlyMap<string, readonly Import[]>;

@@ -1,7 +1,7 @@
 /* Operations on messages. What the path says decides what a body means, never its content type:
  * `…/messages` takes the bytes as they are, `…/messages/batch` takes JSON. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { BrokerError, ERRORS, type ErrorCode } from '../../base/errors.ts';
 import { BATCH_ENTRIES_MAX, VISIBILITY_TIMEOUT_MS_MAX, WAIT_MS_MAX } from '../../base/limits.ts';
 import type { SendOutcome } from '../../broker/service.ts';

@@ -1,6 +1,6 @@
 /* The OpenAPI 3.1 document of the REST door, made of the rows that serve it. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { ERRORS, type ErrorCode } from '../../base/errors.ts';
 import { RECEIPT_HANDLE_CHARS } from '../../broker/receipt-handle.ts';
 import type { BodyReader, Operation } from './operation.ts';

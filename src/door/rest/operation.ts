@@ -3,7 +3,7 @@
  * so the document cannot say anything else than what is served. */
 
 import { isUtf8 } from 'node:buffer';
-import { z } from 'zod';
+import * as z from 'zod';
 import { utf8Text } from '../../base/bytes.ts';
 import { BrokerError, type ErrorCode } from '../../base/errors.ts';
 import type { QueueService } from '../../broker/service.ts';

@@ -1,6 +1,6 @@
 /* Operations on queues as a whole. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { QUEUES_LISTED_MAX } from '../../base/limits.ts';
 import type { QueueService } from '../../broker/service.ts';
 import type { QueueDefinition } from '../../command/queue-definition.ts';

@@ -1,6 +1,6 @@
 /* Operations on the redrive of a dead-letter queue. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { BrokerError } from '../../base/errors.ts';
 import { MOVE_RATE_MAX, MOVE_TASKS_KEPT } from '../../base/limits.ts';
 import type { MoveTask } from '../../broker/service.ts';

@@ -2,7 +2,7 @@
  * document is made of them, and tests hold answers against them. Those in `COMPONENTS` have a name
  * in the document. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { ERRORS } from '../../base/errors.ts';
 import {
   BATCH_ENTRIES_MAX,
