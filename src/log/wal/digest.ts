@@ -225,66 +225,82 @@ export interface DigestReplay {
   readonly records: number;
 }
 
-/** Hands the records of a segment's digest to `handler`, and sets the segment's end and grains.
- *  Undefined, and nothing done, when there is no sound digest of it. */
-export function replayDigest(
-  storage: Storage,
-  directory: string,
-  segment: Segment,
-  next: Segment,
-  contentVersion: number,
-  handler: ReplayHandler,
-): DigestReplay | undefined {
-  const digest = readDigest(storage, join(directory, digestFileName(segment.header.index)));
-  if (digest === undefined || !isOf(digest, segment, next, contentVersion)) return undefined;
-  const view = viewOf(digest);
-  segment.end = view.getUint32(END_OFFSET_AT, true);
-  const { grains, header } = segment;
-  for (let grain = 0; grain < grains.length; grain++) {
-    grains[grain] = view.getUint32(DIGEST_HEADER_BYTES + grain * 4, true);
+/** Reads the digests of one log, one after the other. */
+export class DigestReader {
+  readonly #storage: Storage;
+  readonly #directory: string;
+  readonly #contentVersion: number;
+  /** Of the one read last: memory that is used for the first time is slow. */
+  #memory = Buffer.alloc(0);
+
+  constructor(storage: Storage, directory: string, contentVersion: number) {
+    this.#storage = storage;
+    this.#directory = directory;
+    this.#contentVersion = contentVersion;
   }
-  const start = header.index * header.segmentBytes;
-  let cursor = DIGEST_HEADER_BYTES + grainsBytes(header.segmentBytes);
-  for (let left = view.getUint32(DIGEST_RECORDS_AT, true); left > 0; left--) {
-    const position = start + view.getUint32(cursor, true);
-    const length = view.getUint32(cursor + 4, true);
-    handler(digest, view, cursor + ENTRY_HEADER_BYTES, length, position);
-    cursor += ENTRY_HEADER_BYTES + length;
+
+  /** Hands the records of a segment's digest to `handler`, whose bytes are lent for the call, and
+   *  sets the segment's end and grains. Undefined, and nothing done, when there is no sound digest
+   *  of it. */
+  replay(segment: Segment, next: Segment, handler: ReplayHandler): DigestReplay | undefined {
+    const digest = this.#read(segment.header.index);
+    if (digest === undefined || !isOf(digest, segment, next, this.#contentVersion)) {
+      return undefined;
+    }
+    const view = viewOf(digest);
+    segment.end = view.getUint32(END_OFFSET_AT, true);
+    const { grains, header } = segment;
+    for (let grain = 0; grain < grains.length; grain++) {
+      grains[grain] = view.getUint32(DIGEST_HEADER_BYTES + grain * 4, true);
+    }
+    const start = header.index * header.segmentBytes;
+    let cursor = DIGEST_HEADER_BYTES + grainsBytes(header.segmentBytes);
+    for (let left = view.getUint32(DIGEST_RECORDS_AT, true); left > 0; left--) {
+      const position = start + view.getUint32(cursor, true);
+      const length = view.getUint32(cursor + 4, true);
+      handler(digest, view, cursor + ENTRY_HEADER_BYTES, length, position);
+      cursor += ENTRY_HEADER_BYTES + length;
+    }
+    return {
+      endSequence: getU53(view, END_SEQUENCE_AT),
+      records: view.getUint32(SEGMENT_RECORDS_AT, true),
+    };
   }
-  return {
-    endSequence: getU53(view, END_SEQUENCE_AT),
-    records: view.getUint32(SEGMENT_RECORDS_AT, true),
-  };
+
+  /** Undefined when there is none, or none that is whole. */
+  #read(index: number): Buffer | undefined {
+    let content: Buffer;
+    try {
+      content = this.#readWhole(join(this.#directory, digestFileName(index)));
+    } catch {
+      return undefined; // Not there, or not readable: the segment is.
+    }
+    return isWhole(content) ? content : undefined;
+  }
+
+  #readWhole(path: string): Buffer {
+    const file = this.#storage.open(path, 'read');
+    try {
+      const bytes = file.size();
+      if (bytes > this.#memory.length) this.#memory = Buffer.allocUnsafeSlow(bytes);
+      return this.#memory.subarray(0, file.read(this.#memory, 0, bytes, 0));
+    } finally {
+      file.close();
+    }
+  }
 }
 
-/** Undefined when there is none, or none that is whole. */
-function readDigest(storage: Storage, path: string): Buffer | undefined {
-  let content: Buffer;
-  try {
-    content = readWhole(storage, path);
-  } catch {
-    return undefined; // Not there, or not readable: the segment is.
-  }
-  if (content.length < DIGEST_HEADER_BYTES) return undefined;
-  const view = viewOf(content);
-  const body = content.subarray(DIGEST_HEADER_BYTES);
-  const whole =
-    content.subarray(0, MAGIC.length).equals(MAGIC) &&
-    view.getUint32(HEADER_CRC_AT, true) === crc32(content.subarray(0, HEADER_CRC_AT)) &&
+function isWhole(digest: Buffer): boolean {
+  if (digest.length < DIGEST_HEADER_BYTES) return false;
+  const view = viewOf(digest);
+  const body = digest.subarray(DIGEST_HEADER_BYTES);
+  return (
+    digest.subarray(0, MAGIC.length).equals(MAGIC) &&
+    view.getUint32(HEADER_CRC_AT, true) === crc32(digest.subarray(0, HEADER_CRC_AT)) &&
     view.getUint32(VERSION_AT, true) === DIGEST_VERSION &&
     getU53(view, BODY_BYTES_AT) === body.length &&
-    view.getUint32(BODY_CRC_AT, true) === crc32(body);
-  return whole ? content : undefined;
-}
-
-function readWhole(storage: Storage, path: string): Buffer {
-  const file = storage.open(path, 'read');
-  try {
-    const content = Buffer.allocUnsafeSlow(file.size());
-    return content.subarray(0, file.read(content, 0, content.length, 0));
-  } finally {
-    file.close();
-  }
+    view.getUint32(BODY_CRC_AT, true) === crc32(body)
+  );
 }
 
 /** Whether a whole digest is of this segment as it is now, and of this content. */

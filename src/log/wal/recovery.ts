@@ -5,7 +5,7 @@
  * What is cut can never be taken for a frame again. */
 
 import type { ReplayHandler } from '../log.ts';
-import { replayDigest } from './digest.ts';
+import { DigestReader } from './digest.ts';
 import { FrameReader } from './frame-reader.ts';
 import { defuseRest, NO_REST } from './frame-search.ts';
 import { openSegments } from './open-segments.ts';
@@ -47,7 +47,8 @@ const READ_BYTES = 256 * 1024;
 
 /** Throws CAPSTAN_LOG_CORRUPT, CAPSTAN_FORMAT_UNSUPPORTED, and what the storage throws. */
 export function recoverLog(options: RecoveryOptions, replay: ReplayHandler): RecoveredLog {
-  const { storage, directory } = options;
+  const { storage, directory, digestContentVersion: version } = options;
+  const digests = version === undefined ? undefined : new DigestReader(storage, directory, version);
   const segments = openSegments(storage, directory);
   // The names that were found may be with the operating system alone.
   if (segments.length > 0) storage.syncDirectory(directory);
@@ -58,7 +59,7 @@ export function recoverLog(options: RecoveryOptions, replay: ReplayHandler): Rec
   const reader = new FrameReader(Math.min(READ_BYTES, segmentBytes));
   segments.forEach((segment, at) => {
     const next = segments[at + 1];
-    const digest = next && replayDigestOf(options, segment, next, replay);
+    const digest = next && replayDigest(digests, segment, next, replay);
     const walk = digest ?? recoverSegment(storage, reader, segment, next, replay);
     nextSequence = walk.nextSequence;
     if (digest !== undefined) found.digests++;
@@ -70,14 +71,13 @@ export function recoverLog(options: RecoveryOptions, replay: ReplayHandler): Rec
   return { segments, nextSequence, report: { remark, ...found } };
 }
 
-function replayDigestOf(
-  { storage, directory, digestContentVersion }: RecoveryOptions,
+function replayDigest(
+  digests: DigestReader | undefined,
   segment: Segment,
   next: Segment,
   replay: ReplayHandler,
 ): SegmentWalk | undefined {
-  if (digestContentVersion === undefined) return undefined;
-  const digest = replayDigest(storage, directory, segment, next, digestContentVersion, replay);
+  const digest = digests?.replay(segment, next, replay);
   if (digest === undefined) return undefined;
   return {
     nextSequence: digest.endSequence,
