@@ -2,13 +2,13 @@
 /* The command's entry; the only reader of argv, the environment and signals. */
 
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
+import { packageFile } from './base/own-code.ts';
 import { runProgram } from './cli/program.ts';
 
 const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
 
 function readVersion(): string {
-  const manifest = readFileSync(path.join(import.meta.dirname, '..', 'package.json'), 'utf8');
+  const manifest = readFileSync(packageFile('package.json'), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;
 }
 

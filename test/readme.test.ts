@@ -96,7 +96,7 @@ describe('the README', () => {
   it('starts the server by one line, which is what the tests start', () => {
     expect(BLOCKS.filter(({ code }) => code === 'npm ci && npm start\n')).toHaveLength(1);
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    expect(scripts['start']).toBe('node dist/main.js serve');
+    expect(scripts['start']).toBe('node dist/bundle/main.js serve');
     expect(scripts['prestart']).toMatch(/npm run (--silent )?build/);
   });
 

@@ -27,7 +27,7 @@ export interface ServerPlace {
 
 /** The command as it is built, beside the package's entry. */
 function mainFile(): string {
-  return fileURLToPath(new URL('main.js', import.meta.resolve('capstan')));
+  return fileURLToPath(new URL('bundle/main.js', import.meta.resolve('capstan')));
 }
 
 export class CapstanServer {

@@ -11,7 +11,7 @@ import { runCommand } from '../support/command-line.ts';
 import { TestServer } from '../support/server.ts';
 import { ROOT } from '../support/source-tree.ts';
 
-const MAIN = path.join(ROOT, 'dist', 'main.js');
+const MAIN = path.join(ROOT, 'dist', 'bundle', 'main.js');
 
 let server: TestServer;
 

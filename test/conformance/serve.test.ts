@@ -11,7 +11,7 @@ import { RawConnection, rawRequest } from '../support/raw-http.ts';
 import { TestServer } from '../support/server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const ENTRY = path.resolve(import.meta.dirname, '../../dist/main.js');
+const ENTRY = path.resolve(import.meta.dirname, '../../dist/bundle/main.js');
 
 interface Run {
   readonly code: number | null;

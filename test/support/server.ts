@@ -9,7 +9,9 @@ import path from 'node:path';
 import { ROOT } from './built.ts';
 import { reap } from './reaper.ts';
 
-const ENTRY = path.join(ROOT, 'dist/main.js');
+const ENTRY = path.join(ROOT, 'dist/bundle/main.js');
+/** Not bundled: what is preloaded shares its modules. */
+const OPEN_ENTRY = path.join(ROOT, 'dist/main.js');
 /** Only a server that will never be ready takes so long. */
 const READY_PATIENCE_MS = 60_000;
 const READY_LOOK_MS = 10;
@@ -22,7 +24,7 @@ export interface TestServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** An existing data folder, which then stays; by default a new one that goes at `close`. */
   readonly data?: string;
-  /** What precedes `dist/main.js` on Node's command line. */
+  /** What precedes the server's file on Node's command line. */
   readonly nodeArgs?: readonly string[];
   /** By default one that is free. */
   readonly port?: number;
@@ -107,7 +109,8 @@ export class TestServer implements AsyncDisposable {
     const { args = [], env = {}, nodeArgs = [] } = this.#options;
     const place = ['--port', String(this.port), '--host', '127.0.0.1', '--data', this.data];
     const partitions = this.#options.data === undefined ? PARTITIONS : {};
-    const child = spawn(process.execPath, [...nodeArgs, ENTRY, 'serve', ...place, ...args], {
+    const entry = nodeArgs.includes('--import') ? OPEN_ENTRY : ENTRY;
+    const child = spawn(process.execPath, [...nodeArgs, entry, 'serve', ...place, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...partitions, ...env },
     });

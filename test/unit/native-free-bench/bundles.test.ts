@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { moduleOf } from '../../../native-free-bench/profile/bundles.ts';
 import { ROOT } from '../../support/source-tree.ts';
 
-const WORKER = `${ROOT}/dist/partition/partition-worker.js`;
+const WORKER = `${ROOT}/dist/bundle/partition/partition-worker.js`;
 const URL_OF_WORKER = pathToFileURL(WORKER).href;
 
 test('a line of a bundled file is of the module that it came from', () => {
