@@ -158,8 +158,10 @@ export class AmqpConnection {
     const method = payload.readUInt32BE(0);
     if (method === METHODS.connectionClose || method === METHODS.channelClose) {
       const error = new Error(`RabbitMQ: ${payload.toString('latin1', 7)}`);
-      if (this.#waiting === undefined) throw error;
-      this.#waiting.reject(error);
+      // A probe of a server that is about to stop may be left over: it must not take all with it.
+      if (this.#waiting === undefined) console.error(error.message);
+      this.#waiting?.reject(error);
+      this.close();
     } else if (this.#waiting?.method === method) {
       const { resolve } = this.#waiting;
       this.#waiting = undefined;

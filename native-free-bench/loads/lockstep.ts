@@ -45,7 +45,6 @@ function queuesOfLane(lane: number, { options, lanes, queues }: LockstepParamete
 async function openEnds(driver: Driver, queues: readonly string[]): Promise<QueueEnds[]> {
   const ends: QueueEnds[] = [];
   for (const queue of queues) {
-    await driver.createQueue(queue);
     ends.push({ sender: await driver.sender(queue), receiver: await driver.receiver(queue) });
   }
   return ends;
@@ -64,9 +63,9 @@ export const load: Load<LockstepParameters> = async (parameters, context) => {
       await round(ends[turn % ends.length]!, first, options.batch, ledger);
     }
   };
-  const opened = await Promise.all(
-    Array.from({ length: lanes }, (_, i) => openEnds(driver, queuesOfLane(i, parameters))),
-  );
+  const queuesOf = Array.from({ length: lanes }, (_, i) => queuesOfLane(i, parameters));
+  for (const queue of new Set(queuesOf.flat())) await driver.createQueue(queue);
+  const opened = await Promise.all(queuesOf.map((queues) => openEnds(driver, queues)));
   const all = Promise.all(opened.map(lane));
   await Promise.race([all, sleep(parameters.warmupSeconds * 1000)]);
   await context.begin();

@@ -15,7 +15,7 @@ import { driverOptions, FSYNC } from './standard.ts';
 
 const MIB = 1024 * 1024;
 const LANES = 16;
-const RESTART_TIMEOUT_MS = 60_000;
+const RESTART_TIMEOUT_MS = 180_000;
 const TRY_TIMEOUT_MS = 15_000; // a server that takes a connection and then says nothing
 const ASK_AGAIN_MS = 2; // asking without a pause would take a core from the server that starts
 const HALF_TIMEOUT_MS = 1_200_000; // 16 GB on a slow disk; what stalls ends long before

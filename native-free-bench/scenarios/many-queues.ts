@@ -5,6 +5,8 @@ import { FSYNC, lockstepReading } from './standard.ts';
 
 const BATCH = 10;
 const LANES = 64;
+/** A connection serves a limited number of queues, to send to and to receive from. */
+const QUEUES_PER_CONNECTION = 1_000;
 
 export const scenario: Scenario = {
   name: 'many-queues',
@@ -19,7 +21,10 @@ export const scenario: Scenario = {
           unit: 'msg/s',
           better: 'more',
         },
-        () => lockstepReading(bench, { lanes: LANES, queues, batch: BATCH, connections: 4 }),
+        () => {
+          const connections = Math.max(4, Math.ceil(queues / QUEUES_PER_CONNECTION));
+          return lockstepReading(bench, { lanes: LANES, queues, batch: BATCH, connections });
+        },
       );
     }
   },
