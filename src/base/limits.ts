@@ -71,12 +71,12 @@ export const LOG_WINDOW_BYTES_DEFAULT_MAX = 64 * MIB;
  *  bytes that end one. A turn that took all there is would have the router wait for its end, and
  *  then the partition for the router: with shorter ones, both work at the same time. */
 export const TURN_BYTES_MAX = 128 * KIB;
+export const LOG_COMMIT_BYTES_MAX = 4 * MIB;
 /** Replies of one partition that a router takes up before it lets go what they led to, for the same
  *  reason. */
 export const DRAIN_BYTES_MAX = 64 * KIB;
 /** Requests to one partition that a router holds back, so that they leave together. */
 export const FLUSH_BYTES = 64 * KIB;
-export const LOG_COMMIT_BYTES_MAX = 4 * MIB;
 
 /** Pending requests of one router to one partition, in bytes, before it sheds load. */
 export const ROUTER_BACKLOG_BYTES_MAX = 32 * MIB;
