@@ -269,5 +269,5 @@ export class FakeQueueService implements QueueService {
 }
 
 function bytesOf(body: string | Uint8Array): Uint8Array {
-  return typeof body === 'string' ? Buffer.from(body, 'utf8') : body.slice();
+  return typeof body === 'string' ? Buffer.from(body, 'utf8') : Buffer.from(body);
 }
