@@ -2,7 +2,7 @@
  * A reply's bytes are copied out of the ring once, for all of its messages together; a message
  * keeps that copy alive. */
 
-import { utf8Text } from '../base/bytes.ts';
+import { copyBytes, utf8Text } from '../base/bytes.ts';
 import * as codec from '../command/command-codec.ts';
 import * as entry from '../command/message-entry.ts';
 import { messageIdText } from '../command/message-id.ts';
@@ -43,6 +43,11 @@ export class Delivered implements DeliveredMessage {
 
   get messageId(): string {
     return messageIdText(this.frame.buffer, this.#entryAt + entry.MESSAGE_ID_AT);
+  }
+
+  get idBytes(): Uint8Array {
+    const from = this.#entryAt + entry.MESSAGE_ID_AT;
+    return this.frame.buffer.subarray(from, from + entry.MESSAGE_ID_BYTES);
   }
 
   get receiptHandle(): string {
@@ -139,7 +144,7 @@ export function takeMessages(
 ): Delivered[] {
   const bytes = length - codec.REPLY_HEADER_BYTES;
   const buffer = Buffer.allocUnsafeSlow(bytes);
-  ring.copy(buffer, 0, at + codec.REPLY_HEADER_BYTES, at + length);
+  copyBytes(ring, at + codec.REPLY_HEADER_BYTES, at + length, buffer, 0);
   const view = new DataView(buffer.buffer);
   const frame: ReplyFrame = { buffer, view, partition, queueId, receipts, nameOf };
   const messages: Delivered[] = [];

@@ -2,7 +2,7 @@
  * bytes, and only their ids are written. Where entries have to go to several partitions, each is
  * copied on its own. */
 
-import { utf8Text } from '../base/bytes.ts';
+import { copyBytes, utf8Text } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import { BrokerError, ERRORS, NO_ERROR } from '../base/errors.ts';
 import * as codec from '../command/command-codec.ts';
@@ -59,7 +59,7 @@ export class EncodedSender {
     const { buffer, view, at } = handle;
     codec.writeRequestHeader(view, at, codec.OP_SEND, count, correlation, queue.queueId, 0);
     const from = at + codec.REQUEST_HEADER_BYTES;
-    block.buffer.copy(buffer, from, block.at, block.at + length);
+    copyBytes(block.buffer, block.at, block.at + length, buffer, from);
     writeIds(view, from, count, ids);
     handle.finish(codec.REQUEST_HEADER_BYTES + length);
   }
@@ -133,7 +133,8 @@ export class EncodedSender {
     let to = at + codec.REQUEST_HEADER_BYTES;
     for (const from of offsets) {
       const length = block.view.getUint32(from + entry.ENTRY_BYTES_AT, true);
-      to += block.buffer.copy(buffer, to, from, from + length);
+      copyBytes(block.buffer, from, from + length, buffer, to);
+      to += length;
     }
     writeIds(view, at + codec.REQUEST_HEADER_BYTES, count, ids);
     handle.finish(codec.REQUEST_HEADER_BYTES + bytes);

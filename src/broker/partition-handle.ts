@@ -5,6 +5,7 @@
  * once, with its reply or with a failure. */
 
 import { assert } from '../base/assert.ts';
+import { copyBytes } from '../base/bytes.ts';
 import { BrokerError, type ErrorCode } from '../base/errors.ts';
 import { FLUSH_BYTES, ROUTER_BACKLOG_BYTES_MAX } from '../base/limits.ts';
 import { CORRELATION_AT } from '../command/command-codec.ts';
@@ -170,7 +171,7 @@ export class PartitionHandle {
         asked = true;
         continue;
       }
-      frame.copy(end.requests.buffer, at);
+      copyBytes(frame, 0, frame.length, end.requests.buffer, at);
       this.#backlogBytes -= frame.length;
       taken++;
     }

@@ -14,6 +14,8 @@
  * name length (u32, big endian), name, type length, type, one byte (1 string, 2 binary), value
  * length, value. */
 
+import { copyBytes } from '../base/bytes.ts';
+
 export const ENTRY_HEADER_BYTES = 32;
 export const MESSAGE_ID_BYTES = 16;
 export const MD5_BYTES = 16;
@@ -105,7 +107,7 @@ export function encodeEntry(
     flags |= FLAG_TEXT;
     bodyBytes = buffer.write(body, end, 'utf8');
   } else {
-    buffer.set(body, end);
+    copyBytes(body, 0, body.length, buffer, end);
     bodyBytes = body.length;
   }
   end += bodyBytes;

@@ -1,6 +1,7 @@
 /* Sends: entries are copied into the log once, as they came, and each gets its row. Owned by the
  * partition's thread. Results lie in typed arrays that the next send overwrites. */
 
+import { copyBytes } from '../base/bytes.ts';
 import { ERRORS, NO_ERROR } from '../base/errors.ts';
 import { BATCH_ENTRIES_MAX } from '../base/limits.ts';
 import * as entry from '../command/message-entry.ts';
@@ -76,7 +77,7 @@ export class Sending {
     const entriesAt = record.SEND_SLOTS_AT + count * 4;
     const to = this.#begin(queue, 0, count, count, entriesAt + (end - at), now);
     const { buffer, view, claimedPosition } = journal;
-    source.copy(buffer, to + entriesAt, at, end);
+    copyBytes(source, at, end, buffer, to + entriesAt);
     let sequence = store.nextSequence;
     this.uniform = true;
     this.sequences[0] = sequence;
@@ -142,7 +143,7 @@ export class Sending {
       const bytes = view.getUint32(from + entry.ENTRY_BYTES_AT, true);
       const outcome = this.#admit(queue, perGroup, source, from, i, now);
       if (outcome === ACCEPTED) {
-        source.copy(buffer, target, from, from + bytes);
+        copyBytes(source, from, from + bytes, buffer, target);
         const slot = table.allocate();
         journal.view.setUint32(to + record.SEND_SLOTS_AT + accepted * 4, slot, true);
         const own = view.getUint32(from + entry.DELAY_MS_AT, true);

@@ -14,6 +14,7 @@
  * used twice. So one number per partition tells what is known, whatever is repeated after a crash,
  * and a group keeps its order. */
 
+import { copyBytes } from '../base/bytes.ts';
 import { ERRORS, NO_ERROR } from '../base/errors.ts';
 import * as entry from '../command/message-entry.ts';
 import { transitQueueId } from '../command/queue-definition.ts';
@@ -118,7 +119,7 @@ export class Transit {
     view.setUint16(to + record.SEND_ROOM_AT, room, true);
     view.setUint16(to + record.SEND_PARTITION_AT, partition, true);
     view.setFloat64(to + record.SEND_SLOTS_AT + count * 4, newest, true);
-    entries.copy(buffer, to + entriesAt);
+    copyBytes(entries, 0, entries.length, buffer, to + entriesAt);
     let from = to + entriesAt;
     for (let i = 0; i < count; i++) {
       const slot = table.allocate();

@@ -5,6 +5,7 @@
  * Invariants: every request is answered once; a client that breaks the protocol loses its
  * connection and nothing else happens; what waits for a client is bounded, see room.ts. */
 
+import { copyBytes } from '../../base/bytes.ts';
 import type { BrokerError } from '../../base/errors.ts';
 import { ERRORS } from '../../base/errors.ts';
 import { BATCH_ENTRIES_MAX } from '../../base/limits.ts';
@@ -217,10 +218,7 @@ export class Session {
     writer.uint(id);
     writer.uint(count);
     writer.bytesHead(length);
-    writer.buffer.set(
-      at === 0 && length === bytes.length ? bytes : bytes.subarray(at, at + length),
-      writer.length,
-    );
+    copyBytes(bytes, at, at + length, writer.buffer, writer.length);
     writer.length += length;
   }
 
