@@ -7,7 +7,7 @@
 
 import type { BrokerError } from '../base/errors.ts';
 import type { QueueDefinition } from '../command/queue-definition.ts';
-import type { QueueService } from './service.ts';
+import type { PendingReceive, QueueService } from './service.ts';
 
 /** A run of `count` entries. */
 export interface EntryBlock {
@@ -49,12 +49,6 @@ export interface MessageSink {
   /** `count` deliveries, perhaps none. */
   onMessages(bytes: Uint8Array, at: number, length: number, count: number): void;
   onFailure(error: BrokerError): void;
-}
-
-/** A receive that may still wait. */
-export interface PendingReceive {
-  /** Nothing comes any more: messages that are on their way go back to their queue. */
-  cancel(): void;
 }
 
 export interface ResultSink {

@@ -3,13 +3,14 @@
 
 import { ERRORS, type ErrorCode, errorCodeOf } from '../base/errors.ts';
 import { BATCH_ENTRIES_MAX } from '../base/limits.ts';
+import type { Settle } from '../base/settle.ts';
 import * as codec from '../command/command-codec.ts';
 import { RECEIPT_BYTES } from '../command/receipt.ts';
 import { Delivered } from './delivered.ts';
 import type { ReceiptBlock, ResultSink } from './native-service.ts';
 import type { PartitionHandle } from './partition-handle.ts';
 import type { ReceiptCodec } from './receipt-handle.ts';
-import { type Deferred, deferred, type ReceiptSink, ReceiptsRequest } from './requests.ts';
+import { type ReceiptSink, ReceiptsRequest } from './requests.ts';
 import type { ReceiptSource } from './service.ts';
 
 const TIMEOUT_BYTES = 4;
@@ -40,13 +41,16 @@ export class ReceiptBatches {
     queueId: number,
     receipts: readonly ReceiptSource[],
     timeoutsMs: readonly number[] | undefined,
-  ): Promise<(ErrorCode | undefined)[]> {
+    result: Settle<(ErrorCode | undefined)[]>,
+  ): void {
     const count = receipts.length;
-    if (count === 0) return Promise.resolve([]);
-    const batch = new ReceiptBatch(count);
+    if (count === 0) {
+      result.resolve([]);
+      return;
+    }
+    const batch = new ReceiptBatch(count, result);
     const mixed = this.#read(queueId, receipts, batch);
     this.#send(op, queueId, count, timeoutsMs, mixed, batch);
-    return batch.promise;
   }
 
   /** The same for receipts as bytes; with OP_CHANGE_VISIBILITY a timeout follows on each. */
@@ -192,20 +196,17 @@ interface PartedBatch extends ReceiptSink {
 
 class ReceiptBatch implements PartedBatch {
   readonly #results: (ErrorCode | undefined)[];
-  readonly #deferred: Deferred<(ErrorCode | undefined)[]> = deferred();
+  readonly #result: Settle<(ErrorCode | undefined)[]>;
   #parts = 0;
 
-  constructor(count: number) {
+  constructor(count: number, result: Settle<(ErrorCode | undefined)[]>) {
     this.#results = new Array<ErrorCode | undefined>(count).fill(undefined);
-  }
-
-  get promise(): Promise<(ErrorCode | undefined)[]> {
-    return this.#deferred.promise;
+    this.#result = result;
   }
 
   expect(parts: number): void {
     this.#parts = parts;
-    if (parts === 0) this.#deferred.resolve(this.#results);
+    if (parts === 0) this.#result.resolve(this.#results);
   }
 
   fail(index: number, code: ErrorCode): void {
@@ -213,7 +214,7 @@ class ReceiptBatch implements PartedBatch {
   }
 
   onPart(): void {
-    if (--this.#parts === 0) this.#deferred.resolve(this.#results);
+    if (--this.#parts === 0) this.#result.resolve(this.#results);
   }
 }
 

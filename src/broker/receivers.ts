@@ -9,15 +9,17 @@ import { assert } from '../base/assert.ts';
 import { type BrokerError, NO_ERROR } from '../base/errors.ts';
 import type { EventLoop, Timer } from '../base/event-loop.ts';
 import { type Linked, LinkedList } from '../base/linked-list.ts';
+import type { Settle } from '../base/settle.ts';
 import type { Board } from '../command/board.ts';
 import * as codec from '../command/command-codec.ts';
 import * as entry from '../command/message-entry.ts';
 import type { QueueDefinition } from '../command/queue-definition.ts';
 import { type Delivered, takeMessages } from './delivered.ts';
-import type { MessageSink, PendingReceive } from './native-service.ts';
+import type { MessageSink } from './native-service.ts';
 import type { PartitionHandle, PendingRequest } from './partition-handle.ts';
 import type { ReceiptCodec } from './receipt-handle.ts';
-import { type Deferred, deferred, refusal } from './requests.ts';
+import { refusal } from './requests.ts';
+import type { PendingReceive } from './service.ts';
 
 /** What receivers need of their router. */
 export interface ReceiverContext {
@@ -62,12 +64,11 @@ export class QueueReceivers {
     return this.#waiting.empty && this.#asked.every((asked) => asked === 0);
   }
 
-  receive(options: ReceiverOptions, signal: AbortSignal | undefined): Promise<Delivered[]> {
-    const outlet = new MessagesOutlet(this);
+  receive(options: ReceiverOptions, result: Settle<Delivered[]>): Receiver {
+    const outlet = new MessagesOutlet(this, result);
     const receiver = new Receiver(this, outlet, options, this.#asked.length);
     this.#begin(receiver);
-    if (signal !== undefined && !receiver.done) receiver.watch(signal);
-    return outlet.promise;
+    return receiver;
   }
 
   receiveEncoded(options: ReceiverOptions, sink: MessageSink): PendingReceive {
@@ -226,14 +227,11 @@ interface Outlet {
 /** Messages as objects. */
 class MessagesOutlet implements Outlet {
   readonly #queue: QueueReceivers;
-  readonly #deferred: Deferred<Delivered[]> = deferred();
+  readonly #result: Settle<Delivered[]>;
 
-  constructor(queue: QueueReceivers) {
+  constructor(queue: QueueReceivers, result: Settle<Delivered[]>) {
     this.#queue = queue;
-  }
-
-  get promise(): Promise<Delivered[]> {
-    return this.#deferred.promise;
+    this.#result = result;
   }
 
   admit(): boolean {
@@ -251,15 +249,15 @@ class MessagesOutlet implements Outlet {
     partition: number,
     giveBack: boolean,
   ): void {
-    this.#deferred.resolve(giveBack ? [] : this.#queue.take(buffer, at, length, count, partition));
+    this.#result.resolve(giveBack ? [] : this.#queue.take(buffer, at, length, count, partition));
   }
 
   end(): void {
-    this.#deferred.resolve([]);
+    this.#result.resolve([]);
   }
 
   fail(error: BrokerError): void {
-    this.#deferred.reject(error);
+    this.#result.reject(error);
   }
 
   park(): void {
@@ -372,6 +370,7 @@ export class Receiver implements PendingRequest, PendingReceive, Linked<Receiver
   }
 
   watch(signal: AbortSignal): void {
+    if (this.done) return;
     if (signal.aborted) {
       this.cancel();
       return;

@@ -2,6 +2,7 @@
  * frame, and what becomes of its reply. */
 
 import { BrokerError, type ErrorCode, errorCodeOf, NO_ERROR } from '../base/errors.ts';
+import type { Settle } from '../base/settle.ts';
 import * as codec from '../command/command-codec.ts';
 import { AcceptedMessage, messageIdText } from '../command/message-id.ts';
 import type { PartitionHandle, PendingRequest } from './partition-handle.ts';
@@ -146,32 +147,30 @@ export function ask<T>(
   payload: Uint8Array | undefined,
   read: (buffer: Buffer, view: DataView, at: number, length: number) => T,
 ): Promise<T> {
-  const { promise, resolve, reject } = deferred<T>();
+  const result = deferred<T>();
   const bytes = codec.REQUEST_HEADER_BYTES + (payload === undefined ? 0 : payload.length);
   const correlation = handle.begin(bytes, {
     onReply(buffer, view, at, length) {
       const error = buffer[at + codec.ERROR_AT]!;
-      if (error === NO_ERROR) resolve(read(buffer, view, at, length));
-      else reject(refusal(error, `#${queueId}`));
+      if (error === NO_ERROR) result.resolve(read(buffer, view, at, length));
+      else result.reject(refusal(error, `#${queueId}`));
     },
-    onFailure: reject,
+    onFailure: (error) => result.reject(error),
   });
   codec.writeRequestHeader(handle.view, handle.at, op, count, correlation, queueId, operand);
   if (payload !== undefined) handle.buffer.set(payload, handle.at + codec.REQUEST_HEADER_BYTES);
   handle.finish(bytes);
   handle.flush();
-  return promise;
+  return result.promise;
 }
 
-export interface Deferred<T> {
+export interface Deferred<T> extends Settle<T> {
   readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: BrokerError) => void;
 }
 
 export function deferred<T>(): Deferred<T> {
   let resolve!: (value: T) => void;
-  let reject!: (error: BrokerError) => void;
+  let reject!: (error: unknown) => void;
   const promise = new Promise<T>((onResolve, onReject) => {
     resolve = onResolve;
     reject = onReject;

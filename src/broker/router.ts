@@ -15,6 +15,7 @@ import {
   VISIBILITY_TIMEOUT_MS_MAX,
   WAIT_MS_MAX,
 } from '../base/limits.ts';
+import type { Settle } from '../base/settle.ts';
 import type { PolicyEdit } from '../catalog/access-policy.ts';
 import type { CatalogChange, Definitions } from '../catalog/definitions.ts';
 import type { Board } from '../command/board.ts';
@@ -35,19 +36,19 @@ import type {
   EntrySink,
   MessageSink,
   NativeService,
-  PendingReceive,
   ReceiptBlock,
   ResultSink,
 } from './native-service.ts';
 import { PartitionHandle } from './partition-handle.ts';
 import { ReceiptBatches } from './receipt-batches.ts';
 import type { ReceiptCodec } from './receipt-handle.ts';
-import { QueueReceivers, type ReceiverContext } from './receivers.ts';
-import { ask } from './requests.ts';
+import { QueueReceivers, type Receiver, type ReceiverContext } from './receivers.ts';
+import { ask, deferred } from './requests.ts';
 import { Sender } from './sender.ts';
 import type {
   ListQueuesOptions,
   MoveTask,
+  PendingReceive,
   QueueCounts,
   ReceiptSource,
   ReceiveOptions,
@@ -235,22 +236,48 @@ export class Router implements NativeService {
   // The calls of the hot path are not async functions: those would make three promises of one.
 
   send(queue: QueueDefinition, messages: readonly OutgoingMessage[]): Promise<SendOutcome[]> {
+    const result = deferred<SendOutcome[]>();
+    this.sendTo(queue, messages, result);
+    return result.promise;
+  }
+
+  sendTo(
+    queue: QueueDefinition,
+    messages: readonly OutgoingMessage[],
+    result: Settle<SendOutcome[]>,
+  ): void {
     try {
-      return this.#sender.send(queue, messages);
+      this.#sender.send(queue, messages, result);
     } catch (error) {
-      return rejected(error);
+      result.reject(error);
     }
   }
 
   receive(queue: QueueDefinition, options: ReceiveOptions): Promise<Delivered[]> {
+    const result = deferred<Delivered[]>();
     try {
-      return this.#receive(queue, options);
+      const receiver = this.#receive(queue, options, result);
+      if (options.signal !== undefined) receiver.watch(options.signal);
     } catch (error) {
-      return rejected(error);
+      result.reject(error);
+    }
+    return result.promise;
+  }
+
+  receiveTo(
+    queue: QueueDefinition,
+    options: ReceiveOptions,
+    result: Settle<Delivered[]>,
+  ): PendingReceive {
+    try {
+      return this.#receive(queue, options, result);
+    } catch (error) {
+      result.reject(error);
+      return NOT_PENDING;
     }
   }
 
-  #receive(queue: QueueDefinition, options: ReceiveOptions): Promise<Delivered[]> {
+  #receive(queue: QueueDefinition, options: ReceiveOptions, result: Settle<Delivered[]>): Receiver {
     const { max, attemptId } = options;
     const waitMs = options.waitMs ?? queue.attributes.receiveWaitMs;
     const timeoutMs = options.visibilityTimeoutMs ?? codec.TIMEOUT_OF_QUEUE;
@@ -267,7 +294,7 @@ export class Router implements NativeService {
       attempt,
       waitMs,
     };
-    return receivers.receive(all, options.signal);
+    return receivers.receive(all, result);
   }
 
   #receiversOf(queue: QueueDefinition): QueueReceivers {
@@ -299,7 +326,7 @@ export class Router implements NativeService {
     const { attemptId } = options;
     if (this.#closed) {
       sink.onFailure(new BrokerError('CAPSTAN_CLOSED', 'The broker is closed.'));
-      return { cancel: () => undefined };
+      return NOT_PENDING;
     }
     const all = {
       max: options.max,
@@ -327,11 +354,21 @@ export class Router implements NativeService {
     queue: QueueDefinition,
     receipts: readonly ReceiptSource[],
   ): Promise<(ErrorCode | undefined)[]> {
+    const result = deferred<(ErrorCode | undefined)[]>();
+    this.deleteTo(queue, receipts, result);
+    return result.promise;
+  }
+
+  deleteTo(
+    queue: QueueDefinition,
+    receipts: readonly ReceiptSource[],
+    result: Settle<(ErrorCode | undefined)[]>,
+  ): void {
     try {
       requireRange('receipts', receipts.length, 0, BATCH_ENTRIES_MAX);
-      return this.#receiptBatches.send(codec.OP_DELETE, queue.queueId, receipts, undefined);
+      this.#receiptBatches.send(codec.OP_DELETE, queue.queueId, receipts, undefined, result);
     } catch (error) {
-      return rejected(error);
+      result.reject(error);
     }
   }
 
@@ -345,7 +382,9 @@ export class Router implements NativeService {
       requireRange('visibilityTimeoutMs', timeoutMs, 0, VISIBILITY_TIMEOUT_MS_MAX);
     }
     const op = codec.OP_CHANGE_VISIBILITY;
-    return this.#receiptBatches.send(op, queue.queueId, receipts, timeoutsMs);
+    const result = deferred<(ErrorCode | undefined)[]>();
+    this.#receiptBatches.send(op, queue.queueId, receipts, timeoutsMs, result);
+    return result.promise;
   }
 
   async purge(queue: QueueDefinition): Promise<void> {
@@ -508,9 +547,8 @@ export class Router implements NativeService {
   }
 }
 
-function rejected<T>(error: unknown): Promise<T> {
-  return Promise.reject(error instanceof Error ? error : new Error(String(error)));
-}
+/** Of a receive that has ended. */
+const NOT_PENDING: PendingReceive = { cancel: () => undefined };
 
 function requireRange(what: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;

@@ -11,6 +11,7 @@ import {
   GROUP_ID_BYTES_MAX,
   RETENTION_MS_MAX,
 } from '../base/limits.ts';
+import type { Settle } from '../base/settle.ts';
 import * as codec from '../command/command-codec.ts';
 import { attributeBytes } from '../command/message-attributes.ts';
 import { encodeEntry, entryBytesBound, type OutgoingMessage } from '../command/message-entry.ts';
@@ -18,7 +19,7 @@ import { contentDeduplicationId, partitionOfGroup } from '../command/placement.t
 import type { QueueDefinition } from '../command/queue-definition.ts';
 import type { MessageIds } from './message-ids.ts';
 import type { PartitionHandle } from './partition-handle.ts';
-import { type Deferred, deferred, SendRequest, type SendSink } from './requests.ts';
+import { SendRequest, type SendSink } from './requests.ts';
 import type { SendOutcome } from './service.ts';
 
 /** A burst that stays on one partition: long enough for dense commits, short enough to spread. */
@@ -52,9 +53,17 @@ export class Sender {
     this.#current = (this.#current + 1) % this.#handles.length;
   }
 
-  send(queue: QueueDefinition, messages: readonly OutgoingMessage[]): Promise<SendOutcome[]> {
+  /** Throws before anything was sent; then `result` is not told. */
+  send(
+    queue: QueueDefinition,
+    messages: readonly OutgoingMessage[],
+    result: Settle<SendOutcome[]>,
+  ): void {
     const count = messages.length;
-    if (count === 0) return Promise.resolve([]);
+    if (count === 0) {
+      result.resolve([]);
+      return;
+    }
     if (count > BATCH_ENTRIES_MAX) {
       throw new BrokerError(
         'CAPSTAN_BATCH_TOO_LARGE',
@@ -77,14 +86,13 @@ export class Sender {
         `A batch holds at most ${BATCH_BYTES_MAX} bytes; this one has ${bytes}.`,
       );
     }
-    const batch = new Batch(count);
+    const batch = new Batch(count, result);
     if (!keyed) {
       this.#write(this.place(bytes), queue, messages, undefined, bytes, batch);
     } else {
       this.#sendKeyed(queue, messages, bytes, batch);
     }
     this.#flushSoon();
-    return batch.promise;
   }
 
   #checkSize(queue: QueueDefinition, message: OutgoingMessage, bound: number): void {
@@ -207,19 +215,16 @@ function checkId(what: string, id: string, bytesMax: number): void {
  *  entries only, each with the code of its own part, unless all of them fail for one reason. */
 class Batch implements SendSink {
   readonly outcomes: SendOutcome[];
-  readonly #deferred: Deferred<SendOutcome[]> = deferred();
+  readonly #result: Settle<SendOutcome[]>;
   #parts = 1;
   #failure: BrokerError | undefined;
   /** Not all parts came to the same end. */
   #mixed = false;
   #ended = 0;
 
-  constructor(count: number) {
+  constructor(count: number, result: Settle<SendOutcome[]>) {
     this.outcomes = new Array<SendOutcome>(count);
-  }
-
-  get promise(): Promise<SendOutcome[]> {
-    return this.#deferred.promise;
+    this.#result = result;
   }
 
   expect(parts: number): void {
@@ -231,8 +236,8 @@ class Batch implements SendSink {
     this.#failure = error;
     if (error !== undefined) this.#fail(error.code, places);
     if (++this.#ended < this.#parts) return;
-    if (error !== undefined && !this.#mixed) this.#deferred.reject(error);
-    else this.#deferred.resolve(this.outcomes);
+    if (error !== undefined && !this.#mixed) this.#result.reject(error);
+    else this.#result.resolve(this.outcomes);
   }
 
   #fail(code: ErrorCode, places: readonly number[] | undefined): void {

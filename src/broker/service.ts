@@ -2,6 +2,7 @@
  * host program. A router implements it. All failures are `BrokerError`s. */
 
 import type { ErrorCode } from '../base/errors.ts';
+import type { Settle } from '../base/settle.ts';
 import type { PolicyEdit } from '../catalog/access-policy.ts';
 import type { OutgoingMessage } from '../command/message-entry.ts';
 import type { QueueAttributes, QueueDefinition } from '../command/queue-definition.ts';
@@ -15,6 +16,8 @@ export interface SendOutcome {
   readonly error: ErrorCode | undefined;
   /** A UUID. Of a duplicate: the id of the message accepted first. */
   readonly messageId: string;
+  /** Its 16 bytes, where they are at hand. */
+  readonly idBytes?: Uint8Array | undefined;
   /** The message's place in its partition's order; on a FIFO queue it grows within each group.
    *  Of a duplicate: that of the message accepted first. */
   readonly sequenceNumber: number;
@@ -37,6 +40,8 @@ export interface ReceiveOptions {
 /** A received message. Getters decode on first use. */
 export interface DeliveredMessage {
   readonly messageId: string;
+  /** Its 16 bytes, where they are at hand. */
+  readonly idBytes?: Uint8Array | undefined;
   readonly receiptHandle: string;
   readonly body: Uint8Array;
   text(): string;
@@ -67,6 +72,12 @@ export interface ListQueuesOptions {
   readonly after?: string | undefined;
 }
 
+/** A receive that may still wait. */
+export interface PendingReceive {
+  /** Nothing comes any more: messages that are on their way go back to their queue. */
+  cancel(): void;
+}
+
 /** The calls. A queue is named where it may not exist, and given where it was found. */
 export interface QueueService {
   findQueue(name: string): QueueDefinition | undefined;
@@ -94,8 +105,9 @@ export interface QueueService {
   editPolicy(name: string, edit: PolicyEdit): Promise<QueueDefinition>;
   deleteQueue(name: string): Promise<void>;
 
-  /** One outcome per message, in order. All of one call that go to one partition are accepted in
-   *  one commit. Rejects when nothing of the batch was accepted. */
+  /** One outcome per message, in order. The messages' bytes are lent for the length of the call.
+   *  All of one call that go to one partition are accepted in one commit. Rejects when nothing of
+   *  the batch was accepted. */
   send(queue: QueueDefinition, messages: readonly OutgoingMessage[]): Promise<SendOutcome[]>;
   receive(queue: QueueDefinition, options: ReceiveOptions): Promise<DeliveredMessage[]>;
   /** One result per receipt, in order: undefined when the message is gone. */
@@ -103,6 +115,24 @@ export interface QueueService {
     queue: QueueDefinition,
     receipts: readonly ReceiptSource[],
   ): Promise<(ErrorCode | undefined)[]>;
+
+  /** As `send`, `receive` and `delete`, for hot paths. `options.signal` is not looked at. */
+  sendTo(
+    queue: QueueDefinition,
+    messages: readonly OutgoingMessage[],
+    result: Settle<SendOutcome[]>,
+  ): void;
+  receiveTo(
+    queue: QueueDefinition,
+    options: ReceiveOptions,
+    result: Settle<DeliveredMessage[]>,
+  ): PendingReceive;
+  deleteTo(
+    queue: QueueDefinition,
+    receipts: readonly ReceiptSource[],
+    result: Settle<(ErrorCode | undefined)[]>,
+  ): void;
+
   /** `timeoutsMs[i]` from now, 0 .. VISIBILITY_TIMEOUT_MS_MAX; 0 makes it visible at once. */
   changeVisibility(
     queue: QueueDefinition,

@@ -57,6 +57,21 @@ export function messageIdText(bytes: Uint8Array, at: number): string {
   );
 }
 
+/** Where each byte's digits begin in the text form. */
+const DIGITS_AT = Uint8Array.from([0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]);
+const HYPHENS_AT = Uint8Array.of(8, 13, 18, 23);
+
+/** Writes the text form of `id` at `at`: 36 bytes. */
+export function messageIdInto(id: Uint8Array, to: Uint8Array, at: number): void {
+  for (let i = 0; i < DIGITS_AT.length; i++) {
+    const byte = id[i]!;
+    const place = at + DIGITS_AT[i]!;
+    to[place] = HIGH[byte]!;
+    to[place + 1] = LOW[byte]!;
+  }
+  for (let i = 0; i < HYPHENS_AT.length; i++) to[at + HYPHENS_AT[i]!] = HYPHEN;
+}
+
 /** An accepted message of a batch. Its id is made, and made into text, when it is asked for. */
 export class AcceptedMessage {
   readonly error = undefined;
@@ -72,9 +87,18 @@ export class AcceptedMessage {
   }
 
   get messageId(): string {
-    const id = new Uint8Array(this.#firstId);
-    const view = new DataView(id.buffer);
-    view.setUint32(COUNTER_AT, view.getUint32(COUNTER_AT) + this.#index);
-    return messageIdText(id, 0);
+    return messageIdText(this.idBytes, 0);
   }
+
+  get idBytes(): Uint8Array {
+    if (this.#index === 0) return this.#firstId;
+    const id = new Uint8Array(this.#firstId);
+    const counter = readCounter(id) + this.#index;
+    for (let i = 0; i < 4; i++) id[COUNTER_AT + i] = counter >>> (24 - 8 * i);
+    return id;
+  }
+}
+
+function readCounter(id: Uint8Array): number {
+  return (id[12]! << 24) | (id[13]! << 16) | (id[14]! << 8) | id[15]!;
 }

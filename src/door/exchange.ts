@@ -9,7 +9,7 @@ import type { HttpRequest as UwsRequest, HttpResponse as UwsResponse } from 'uWe
 import { BrokerError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import type { HttpAnswer, HttpProtocol, HttpRequest } from './http.ts';
+import type { Cancellable, HttpAnswer, HttpProtocol, HttpRequest } from './http.ts';
 import { RequestBody } from './request-body.ts';
 import { isBodyless, statusLine } from './status-lines.ts';
 
@@ -56,6 +56,7 @@ export class Exchange implements HttpRequest {
   /** The handler was called, and has not answered yet. */
   #handling = false;
   #abort: AbortController | undefined;
+  #pending: Cancellable | undefined;
   #answer: HttpAnswer | undefined;
   /** Of an answer that is being written as the client reads it. */
   #unsent: Uint8Array | undefined;
@@ -77,18 +78,27 @@ export class Exchange implements HttpRequest {
     return this.#abort.signal;
   }
 
+  onGone(pending: Cancellable): void {
+    this.#pending = pending;
+  }
+
   /** Takes up a request. Everything that is needed of `request` is read here: it is gone when the
    *  server's callback returns. */
   begin(response: UwsResponse, request: UwsRequest, method: string): void {
     this.#response = response;
     response.onAborted(this.#onAborted);
     this.method = method;
+    this.#pending = undefined;
     this.path = request.getUrl();
-    this.query = request.getQuery() ?? '';
     this.host = request.getHeader('host');
-    this.contentType = request.getHeader('content-type');
     this.target = request.getHeader('x-amz-target');
-    if (this.target === '' && !this.#keepHeaders(request)) {
+    if (this.target !== '') {
+      this.query = '';
+      this.contentType = '';
+    } else if (this.#keepHeaders(request)) {
+      this.query = request.getQuery() ?? '';
+      this.contentType = this.header('content-type');
+    } else {
       // Without an answer: after one, the server would go on to what follows on the connection.
       response.close();
       return;
@@ -133,15 +143,16 @@ export class Exchange implements HttpRequest {
   #handle(): void {
     this.#handling = true;
     const answer = this.#protocol!.handle(this);
-    if (answer instanceof Promise) answer.then(this.#onAnswer, this.#onFailure);
-    else this.#onAnswer(answer);
+    if (answer instanceof Promise) answer.then(this.respond, this.#onFailure);
+    else if (answer !== undefined) this.respond(answer);
   }
 
-  readonly #onAnswer = (answer: HttpAnswer): void => {
+  readonly respond = (answer: HttpAnswer): void => {
     if (this.method === 'HEAD' || this.method === 'OPTIONS') {
       // An answer without a body cannot be held back as `#send` does it. One that comes later than
       // the request can: the server takes no other request of the connection before it.
-      setImmediate(() => this.#answerNow(answer));
+      const kept = { ...answer, body: copyOf(answer.body) };
+      setImmediate(() => this.#answerNow(kept));
     } else {
       this.#answerNow(answer);
     }
@@ -217,7 +228,7 @@ export class Exchange implements HttpRequest {
       }
       response.endWithoutBody();
     } else if (this.#expectedBytes > PARSER_BYTES_MAX) {
-      response.end(String(body).padEnd(FLUSHED_CHARS), true);
+      response.end(copyOf(body).toString().padEnd(FLUSHED_CHARS), true);
     } else if (close) {
       response.end(body, true);
     } else {
@@ -238,7 +249,7 @@ export class Exchange implements HttpRequest {
       response.close();
       return;
     }
-    this.#unsent = typeof body === 'string' ? Buffer.from(body) : body;
+    this.#unsent = copyOf(body);
     response.onWritable(this.#onWritable);
   }
 
@@ -252,9 +263,12 @@ export class Exchange implements HttpRequest {
   };
 
   readonly #onAborted = (): void => {
+    const handling = this.#handling;
     this.#response = undefined;
     this.#abort?.abort();
-    if (!this.#handling) this.#finish();
+    // This may bring the answer, and with it the end.
+    this.#pending?.cancel();
+    if (!handling) this.#finish();
   };
 
   /** Makes the exchange ready for another request. */
@@ -269,8 +283,13 @@ export class Exchange implements HttpRequest {
     this.#headers = undefined;
     this.#protocol = undefined;
     this.#abort = undefined;
+    this.#pending = undefined;
     this.#answer = undefined;
     this.#closeAfter = false;
     this.#context.onDone(this);
   }
+}
+
+function copyOf(body: string | Uint8Array): Buffer {
+  return Buffer.from(body);
 }

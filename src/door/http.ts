@@ -6,16 +6,21 @@
 
 import type { BrokerError } from '../base/errors.ts';
 
+/** What can be called off. */
+export interface Cancellable {
+  cancel(): void;
+}
+
 /** A whole request. `body` is lent until the answer is given: copy nothing that you do not keep. */
 export interface HttpRequest {
   /** Upper case. */
   readonly method: string;
   /** Without the query, not decoded. */
   readonly path: string;
-  /** Raw, without its question mark. */
+  /** Raw, without its question mark. Empty if there is an `X-Amz-Target`. */
   readonly query: string;
   readonly host: string;
-  /** As sent; empty if there is none. */
+  /** As sent; empty if there is none, or an `X-Amz-Target`. */
   readonly contentType: string;
   /** `X-Amz-Target`; empty if there is none. */
   readonly target: string;
@@ -26,6 +31,11 @@ export interface HttpRequest {
   readonly body: Buffer;
   /** Made on first use; aborts when the client goes away. */
   readonly signal: AbortSignal;
+  /** Calls `pending` off when the client goes away before it is answered: one of these, or
+   *  `signal`, which takes ten times as long. */
+  onGone(pending: Cancellable): void;
+  /** The answer of a handler that has returned without one. Never throws. */
+  respond(answer: HttpAnswer): void;
 }
 
 export interface HttpAnswer {
@@ -33,12 +43,14 @@ export interface HttpAnswer {
   /** Empty: the answer has none, and no body. */
   readonly contentType: string;
   readonly headers?: readonly (readonly [name: string, value: string])[];
+  /** Bytes are lent to who takes the answer, until that returns: in a promise they must last. */
   readonly body: string | Uint8Array;
 }
 
 /** Whatever it throws is answered by the `refuse` beside it; an answer that is at hand is returned
- *  as it is, because a promise costs a turn. */
-export type HttpHandler = (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
+ *  as it is, because a promise costs a turn. Undefined: the handler has called the request's
+ *  `respond`, or will. */
+export type HttpHandler = (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer> | undefined;
 
 /** The answer to a request that was not handled. `request.body` may be empty. Never throws. */
 export type HttpRefusal = (request: HttpRequest, error: BrokerError) => HttpAnswer;

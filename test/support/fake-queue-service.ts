@@ -3,9 +3,11 @@
  * rules of FIFO queues, retention, dead-letter queues or limits: those are tested elsewhere. */
 
 import { BrokerError, type ErrorCode } from '../../src/base/errors.ts';
+import type { Settle } from '../../src/base/settle.ts';
 import type {
   DeliveredMessage,
   MoveTask,
+  PendingReceive,
   QueueCounts,
   QueueService,
   ReceiptSource,
@@ -197,6 +199,32 @@ export class FakeQueueService implements QueueService {
     });
   }
 
+  sendTo(
+    queue: QueueDefinition,
+    messages: readonly OutgoingMessage[],
+    result: Settle<SendOutcome[]>,
+  ): void {
+    settleBy(this.send(queue, messages), result);
+  }
+
+  receiveTo(
+    queue: QueueDefinition,
+    options: ReceiveOptions,
+    result: Settle<DeliveredMessage[]>,
+  ): PendingReceive {
+    const abort = new AbortController();
+    settleBy(this.receive(queue, { ...options, signal: abort.signal }), result);
+    return { cancel: () => abort.abort() };
+  }
+
+  deleteTo(
+    queue: QueueDefinition,
+    receipts: readonly ReceiptSource[],
+    result: Settle<(ErrorCode | undefined)[]>,
+  ): void {
+    settleBy(this.delete(queue, receipts), result);
+  }
+
   #find(queue: QueueDefinition, receipt: ReceiptSource): ErrorCode | number {
     const sequence = /^receipt-(\d+)-/.exec(
       typeof receipt === 'string' ? receipt : receipt.receiptHandle,
@@ -266,6 +294,13 @@ export class FakeQueueService implements QueueService {
     if (at < 0) throw new BrokerError('CAPSTAN_RESOURCE_NOT_FOUND', 'There is no such task.');
     return (this.tasks[at] = { ...this.tasks[at]!, status: 'CANCELLED' });
   }
+}
+
+function settleBy<T>(promise: Promise<T>, result: Settle<T>): void {
+  promise.then(
+    (value) => result.resolve(value),
+    (error: unknown) => result.reject(error),
+  );
 }
 
 function bytesOf(body: string | Uint8Array): Uint8Array {

@@ -48,6 +48,10 @@ export class SqsCaller {
   }
 
   async request(given: Partial<HttpRequest>): Promise<Answer> {
+    let respond!: (answer: Answer) => void;
+    const responded = new Promise<Answer>((resolve) => {
+      respond = resolve;
+    });
     const answer = await this.#protocol.handle({
       method: 'POST',
       path: '/',
@@ -58,9 +62,12 @@ export class SqsCaller {
       header: () => '',
       body: Buffer.alloc(0),
       signal: new AbortController().signal,
+      onGone: () => undefined,
+      // At once: the answer's bytes are lent.
+      respond: (later) => respond(parsed(later)),
       ...given,
     });
-    return parsed(answer);
+    return answer === undefined ? responded : parsed(answer);
   }
 
   /** AWS JSON 1.0. A text is sent as it is. */

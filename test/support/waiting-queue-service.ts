@@ -9,12 +9,12 @@ import type {
   EntrySink,
   MessageSink,
   NativeService,
-  PendingReceive,
   ReceiptBlock,
   ResultSink,
 } from '../../src/broker/native-service.ts';
 import type {
   DeliveredMessage,
+  PendingReceive,
   ReceiptSource,
   ReceiveOptions,
   SendOutcome,

@@ -9,12 +9,12 @@ import type {
   EntryBlock,
   EntrySink,
   MessageSink,
-  PendingReceive,
   ReceiptBlock,
   ResultSink,
 } from '../../broker/native-service.ts';
 import type {
   DeliveredMessage,
+  PendingReceive,
   QueueService,
   ReceiveOptions,
   SendOutcome,

@@ -2,7 +2,8 @@
  * wait where it was when there is some again. */
 
 import type { BrokerError } from '../../base/errors.ts';
-import type { MessageSink, PendingReceive } from '../../broker/native-service.ts';
+import type { MessageSink } from '../../broker/native-service.ts';
+import type { PendingReceive } from '../../broker/service.ts';
 import { FRAME } from '../../wire/frame.ts';
 import type { Parked } from './room.ts';
 import type { Session } from './session.ts';

@@ -5,7 +5,8 @@
 
 import { BrokerError } from '../../base/errors.ts';
 import { BATCH_ENTRIES_MAX, WAIT_MS_MAX } from '../../base/limits.ts';
-import type { MessageSink, PendingReceive } from '../../broker/native-service.ts';
+import type { MessageSink } from '../../broker/native-service.ts';
+import type { PendingReceive } from '../../broker/service.ts';
 import * as delivery from '../../wire/delivery.ts';
 import { CLOSE, CREDIT_MAX, FRAME, ProtocolViolation } from '../../wire/frame.ts';
 import { InHand } from './in-hand.ts';

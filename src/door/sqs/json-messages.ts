@@ -1,94 +1,127 @@
-/* Writes the results of the message actions as JSON: what json-codec.ts would write, text by text,
- * without a tree in between. */
+/* Writes the results of the message actions as JSON: what json-codec.ts would write, as bytes and
+ * without a tree in between. What ids, digests and numbers are made of needs no escapes. */
 
 import type { FailedEntry } from './batch.ts';
+import type { JsonBytes } from './json-bytes.ts';
 import { writeJson } from './json-codec.ts';
+import type { ReceivedMessage } from './received-message.ts';
+import type { SentBatch, SentMessage } from './sent-message.ts';
 import type { ValueOf } from './shape.ts';
 import * as shapes from './shapes.ts';
 
-/** What ids, digests and numbers are made of needs no escapes. */
-export function sendResultJson(result: shapes.SendResult): string {
-  return `{${sendFieldsJson(result)}}`;
+export function writeSent(message: SentMessage, to: JsonBytes): void {
+  to.plain('{');
+  writeSentFields(message, to);
+  to.plain('}');
 }
 
-function sendFieldsJson(result: shapes.SendResult): string {
-  const { MD5OfMessageAttributes, MD5OfMessageSystemAttributes, SequenceNumber } = result;
-  let json = `"MessageId":"${result.MessageId}","MD5OfMessageBody":"${result.MD5OfMessageBody}"`;
+function writeSentFields(message: SentMessage, to: JsonBytes): void {
+  to.plain('"MessageId":"');
+  to.id(message.identified);
+  to.plain('","MD5OfMessageBody":"');
+  to.digest(message.bodyMd5);
+  to.plain('"');
+  const { MD5OfMessageAttributes, MD5OfMessageSystemAttributes, SequenceNumber } = message;
   if (MD5OfMessageAttributes !== undefined) {
-    json += `,"MD5OfMessageAttributes":"${MD5OfMessageAttributes}"`;
+    to.plain(`,"MD5OfMessageAttributes":"${MD5OfMessageAttributes}"`);
   }
   if (MD5OfMessageSystemAttributes !== undefined) {
-    json += `,"MD5OfMessageSystemAttributes":"${MD5OfMessageSystemAttributes}"`;
+    to.plain(`,"MD5OfMessageSystemAttributes":"${MD5OfMessageSystemAttributes}"`);
   }
-  if (SequenceNumber !== undefined) json += `,"SequenceNumber":"${SequenceNumber}"`;
-  return json;
+  if (SequenceNumber !== undefined) to.plain(`,"SequenceNumber":"${SequenceNumber}"`);
 }
 
-export function sendBatchResultJson(result: ValueOf<typeof shapes.SEND_BATCH_RESULT>): string {
-  const { Successful, Failed } = result;
-  let json = '';
+export function writeSentBatch({ Successful, Failed }: SentBatch, to: JsonBytes): void {
+  to.plain('{');
   if (Successful !== undefined) {
-    for (const entry of Successful) {
-      json += `${json === '' ? '' : ','}{"Id":"${entry.Id}",${sendFieldsJson(entry)}}`;
+    to.plain('"Successful":[');
+    let separator = '{"Id":"';
+    for (const message of Successful) {
+      to.plain(separator);
+      to.plain(message.Id);
+      to.plain('",');
+      writeSentFields(message, to);
+      separator = '},{"Id":"';
     }
+    to.plain('}]');
   }
-  return batchJson(json, Failed);
+  writeFailed(Failed, Successful !== undefined, to);
+  to.plain('}');
 }
 
 /** Of deletes and changes of visibility. */
-export function idsResultJson(result: ValueOf<typeof shapes.DELETE_BATCH_RESULT>): string {
-  const { Successful, Failed } = result;
-  let json = '';
+export function writeIds(
+  { Successful, Failed }: ValueOf<typeof shapes.DELETE_BATCH_RESULT>,
+  to: JsonBytes,
+): void {
+  to.plain('{');
   if (Successful !== undefined) {
-    for (const { Id } of Successful) json += `${json === '' ? '' : ','}{"Id":"${Id}"}`;
+    let separator = '"Successful":[{"Id":"';
+    for (const { Id } of Successful) {
+      to.plain(separator);
+      to.plain(Id);
+      separator = '"},{"Id":"';
+    }
+    to.plain('"}]');
   }
-  return batchJson(json, Failed);
+  writeFailed(Failed, Successful !== undefined, to);
+  to.plain('}');
 }
 
-function batchJson(successful: string, failed: readonly FailedEntry[] | undefined): string {
-  if (failed === undefined) return `{"Successful":[${successful}]}`;
-  const failedJson = JSON.stringify(failed);
-  if (successful === '') return `{"Failed":${failedJson}}`;
-  return `{"Successful":[${successful}],"Failed":${failedJson}}`;
+function writeFailed(
+  failed: readonly FailedEntry[] | undefined,
+  followsOthers: boolean,
+  to: JsonBytes,
+): void {
+  if (failed === undefined) return;
+  to.plain(followsOthers ? ',"Failed":' : '"Failed":');
+  to.raw(JSON.stringify(failed));
 }
 
-/** All but what JSON takes as it is. */
-const NEEDS_ESCAPES = /[^ !#-[\]-\ud7ff\ue000-\u{10ffff}]/u;
-
-function textJson(text: string): string {
-  return NEEDS_ESCAPES.test(text) ? JSON.stringify(text) : `"${text}"`;
-}
-
-export function receiveResultJson(result: ValueOf<typeof shapes.RECEIVE_MESSAGE_RESULT>): string {
-  const { Messages } = result;
-  if (Messages === undefined) return '{}';
-  let json = '{"Messages":[';
-  let separator = '';
-  for (const message of Messages) {
-    json += separator + messageJson(message);
-    separator = ',';
-  }
-  return `${json}]}`;
-}
-
-function messageJson(message: shapes.ReceivedMessage): string {
-  const { Attributes, MessageAttributes, MD5OfMessageAttributes } = message;
-  let json =
-    `{"MessageId":"${message.MessageId}","ReceiptHandle":"${message.ReceiptHandle}",` +
-    `"MD5OfBody":"${message.MD5OfBody}","Body":${textJson(message.Body)}`;
-  if (Attributes !== undefined) {
-    let separator = ',"Attributes":{';
-    for (const [name, value] of Attributes) {
-      json += `${separator}"${name}":${textJson(value)}`;
+export function writeReceived(
+  { Messages }: { readonly Messages?: readonly ReceivedMessage[] | undefined },
+  to: JsonBytes,
+): void {
+  to.plain('{');
+  if (Messages !== undefined) {
+    let separator = '"Messages":[';
+    for (const message of Messages) {
+      to.plain(separator);
+      writeMessage(message, to);
       separator = ',';
     }
-    json += '}';
+    to.plain(']');
+  }
+  to.plain('}');
+}
+
+function writeMessage(message: ReceivedMessage, to: JsonBytes): void {
+  const { Attributes, MessageAttributes, MD5OfMessageAttributes } = message;
+  to.plain('{"MessageId":"');
+  to.id(message.identified);
+  to.plain('","ReceiptHandle":"');
+  to.plain(message.ReceiptHandle);
+  to.plain('","MD5OfBody":"');
+  to.digest(message.bodyMd5);
+  to.plain('","Body":');
+  to.utf8(message.bodyBytes);
+  if (Attributes !== undefined) {
+    let separator = ',"Attributes":{"';
+    for (const [name, value] of Attributes) {
+      to.plain(separator);
+      to.plain(name);
+      to.plain('":');
+      to.text(value);
+      separator = ',"';
+    }
+    to.plain('}');
   }
   if (MD5OfMessageAttributes !== undefined) {
-    json += `,"MD5OfMessageAttributes":"${MD5OfMessageAttributes}"`;
+    to.plain(`,"MD5OfMessageAttributes":"${MD5OfMessageAttributes}"`);
   }
   if (MessageAttributes !== undefined) {
-    json += `,"MessageAttributes":${writeJson(shapes.MESSAGE_ATTRIBUTES, MessageAttributes)}`;
+    to.plain(',"MessageAttributes":');
+    to.raw(writeJson(shapes.MESSAGE_ATTRIBUTES, MessageAttributes));
   }
-  return `${json}}`;
+  to.plain('}');
 }

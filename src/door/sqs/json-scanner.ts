@@ -8,49 +8,31 @@
  * bytes is answered in two thirds of the time that it takes with JSON.parse and checks on its
  * result.
  *
- * Texts are searched by words of four bytes, which lie aligned in memory of this file: two to three
- * times as fast as byte by byte. Runs on one thread and to its end: where it stands is kept in
- * variables of this file. */
+ * Runs on one thread and to its end: where it stands is kept in variables of this file. */
 
 import { isAscii, isUtf8 } from 'node:buffer';
 import { asciiText, utf8Text } from '../../base/bytes.ts';
 import { readJsonValue } from './json-codec.ts';
+import { BACKSLASH, LEAD_OF_REFUSED, QUOTE, SPACE, STOPS, stopFrom } from './json-stops.ts';
 import type { Body, NamedField, Shape, StructShape } from './shape.ts';
 
-const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const OPEN_LIST = 0x5b;
-const BACKSLASH = 0x5c;
 const CLOSE_LIST = 0x5d;
 const OPEN_MAP = 0x7b;
 const CLOSE_MAP = 0x7d;
 const DIGIT_0 = 0x30;
-const SPACE = 0x20;
-/** First of the three bytes of U+F000 to U+FFFF, of which SQS refuses the last two. */
-const LEAD_OF_REFUSED = 0xef;
-
-/** Not 0: a byte at which the scan of a text stops. */
-const STOPS = new Uint8Array(256);
-STOPS.fill(1, 0, SPACE);
-for (const byte of [QUOTE, BACKSLASH, LEAD_OF_REFUSED]) STOPS[byte] = 1;
 
 const WHOLE_DIGITS_MAX = 9;
 
 /** One SQS batch of usual size; made larger when one is. */
 const KEPT_BYTES = 64 * 1024;
 const WORD_BYTES = 4;
-// A byte's value in each of a word's four.
-const ONES = 0x01010101;
-const SPACES = ONES * SPACE;
-const QUOTES = ONES * QUOTE;
-const BACKSLASHES = ONES * BACKSLASH;
-const HIGHS = 0x80808080 | 0;
-
 /** Holds the request at its start, and a zero after it, at which every search ends. */
 let bytes: Buffer = Buffer.allocUnsafeSlow(KEPT_BYTES);
 let words = new Int32Array(bytes.buffer);
-let length = 0;
+let requestBytes = 0;
 let at = 0;
 let ascii = true;
 /** Where unescaped texts go; as large as the request, so that all of them fit. */
@@ -67,51 +49,22 @@ let textEnd = 0;
 export function scanJson(shape: StructShape, body: Buffer): unknown {
   ascii = isAscii(body);
   if (!ascii && !isUtf8(body)) return undefined;
-  length = body.length;
-  if (length >= bytes.length) reserve(length + 1);
+  requestBytes = body.length;
+  if (requestBytes >= bytes.length) reserve(requestBytes + 1);
   bytes.set(body);
-  bytes[length] = 0;
+  bytes[requestBytes] = 0;
   at = 0;
   unescaped = undefined;
   unescapedEnd = 0;
   skipSpace();
   const value = scanStruct(shape);
   skipSpace();
-  return at === length ? value : undefined;
+  return at === requestBytes ? value : undefined;
 }
 
 function reserve(bytesMin: number): void {
   bytes = Buffer.allocUnsafeSlow(Math.ceil(bytesMin / WORD_BYTES) * WORD_BYTES);
   words = new Int32Array(bytes.buffer);
-}
-
-/** The place, from `from` on, of the first byte at which the search of a text stops. */
-function stopFrom(from: number): number {
-  let place = from;
-  while ((place & 3) !== 0) {
-    if (STOPS[bytes[place]!] !== 0) return place;
-    place++;
-  }
-  for (;;) {
-    // Finds every word that has one, and some that do not. Borrows run upwards only, from a byte
-    // that is one.
-    let word: number;
-    let quote: number;
-    let backslash: number;
-    let found: number;
-    do {
-      word = words[place >> 2]!;
-      quote = word ^ QUOTES;
-      backslash = word ^ BACKSLASHES;
-      found =
-        ((quote - ONES) & ~quote) |
-        ((backslash - ONES) & ~backslash) |
-        ((word - SPACES) & ~word) |
-        word;
-      place += WORD_BYTES;
-    } while ((found & HIGHS) === 0);
-    for (let i = place - WORD_BYTES; i < place; i++) if (STOPS[bytes[i]!] !== 0) return i;
-  }
 }
 
 function skipSpace(): void {
@@ -144,7 +97,7 @@ function scanStruct(shape: StructShape): unknown {
 function scanName(shape: StructShape): NamedField | undefined {
   if (bytes[at] !== QUOTE) return undefined;
   const start = at + 1;
-  const end = stopFrom(start);
+  const end = stopFrom(bytes, words, start);
   if (bytes[end] !== QUOTE) return undefined;
   at = end + 1;
   skipSpace();
@@ -219,7 +172,7 @@ function scanOther(shape: Shape): unknown {
     }
     if (byte === OPEN_MAP || byte === OPEN_LIST) depth++;
     else if (byte === CLOSE_MAP || byte === CLOSE_LIST) depth--;
-    else if (at >= length) return undefined;
+    else if (at >= requestBytes) return undefined;
     at++;
   } while (depth > 0);
   try {
@@ -233,7 +186,7 @@ function scanOther(shape: Shape): unknown {
 function skipText(): boolean {
   at++;
   for (;;) {
-    at = stopFrom(at);
+    at = stopFrom(bytes, words, at);
     const byte = bytes[at];
     if (byte === QUOTE) break;
     if (byte !== BACKSLASH && byte !== LEAD_OF_REFUSED) return false;
@@ -247,13 +200,13 @@ function skipText(): boolean {
 function scanText(): boolean {
   if (bytes[at] !== QUOTE) return false;
   const start = at + 1;
-  let end = stopFrom(start);
+  let end = stopFrom(bytes, words, start);
   for (;;) {
     const byte = bytes[end];
     if (byte === QUOTE) break;
     if (byte === BACKSLASH) return unescape(start, end);
     if (byte !== LEAD_OF_REFUSED || isRefusedAt(end)) return false;
-    end = stopFrom(end + 1);
+    end = stopFrom(bytes, words, end + 1);
   }
   textSource = bytes;
   textStart = start;
@@ -288,7 +241,7 @@ function unescape(start: number, escapeAt: number): boolean {
   // Locals: what belongs to the file is read anew with every byte.
   const source = bytes;
   const stops = STOPS;
-  const target = (unescaped ??= Buffer.allocUnsafe(length));
+  const target = (unescaped ??= Buffer.allocUnsafe(requestBytes));
   let to = unescapedEnd;
   for (let from = start; from < escapeAt; from++) target[to++] = source[from]!;
   let from = escapeAt;

@@ -1,14 +1,24 @@
 /* DeleteMessage and ChangeMessageVisibility, each alone and in batches. */
 
 import type { ErrorCode } from '../../base/errors.ts';
-import { action, requireQueue } from './action.ts';
+import type { Settle } from '../../base/settle.ts';
+import type { DoorCounters } from '../door-counters.ts';
+import { action, Ending, hotAction, requireQueue, type SqsContext } from './action.ts';
 import { batchResult, checkBatch, type FailedEntry, failedEntry } from './batch.ts';
-import { idsResultJson } from './json-messages.ts';
+import { writeIds } from './json-messages.ts';
 import { visibilityMs } from './receive-actions.ts';
+import type { ValueOf } from './shape.ts';
 import * as shapes from './shapes.ts';
 import { missingParameter, SqsError, sqsErrorOfCode } from './sqs-errors.ts';
 
 const MS_PER_SECOND = 1000;
+
+interface ReceiptEntry {
+  readonly Id: string;
+  readonly ReceiptHandle: string;
+}
+
+type ReceiptsResult = ValueOf<typeof shapes.DELETE_BATCH_RESULT>;
 
 /** What deleting with `receiptHandle` came to. Only a FIFO queue minds that the visibility has run
  *  out. */
@@ -21,33 +31,68 @@ function deletionError(code: ErrorCode, receiptHandle: string): SqsError {
   );
 }
 
-export const deleteMessage = action({
+class Deleting extends Ending<(ErrorCode | undefined)[], object> {
+  readonly #counters: DoorCounters | undefined;
+  readonly #receiptHandle: string;
+
+  constructor({ counters }: SqsContext, receiptHandle: string, result: Settle<object>) {
+    super(result);
+    this.#counters = counters;
+    this.#receiptHandle = receiptHandle;
+  }
+
+  protected resultOf([error]: (ErrorCode | undefined)[]): object {
+    if (error !== undefined) throw deletionError(error, this.#receiptHandle);
+    this.#counters?.deleted(1);
+    return NOTHING;
+  }
+}
+
+const NOTHING = {};
+
+export const deleteMessage = hotAction({
   name: 'DeleteMessage',
   input: shapes.DELETE_MESSAGE,
   output: shapes.NOTHING,
-  async run(context, { QueueUrl, ReceiptHandle }) {
+  start(context, { QueueUrl, ReceiptHandle }, _caller, result: Settle<object>) {
     const queue = requireQueue(context, QueueUrl);
     requireReceipt(ReceiptHandle);
-    const [error] = await context.service.delete(queue, [ReceiptHandle]);
-    if (error !== undefined) throw deletionError(error, ReceiptHandle);
-    context.counters?.deleted(1);
-    return {};
+    const deleting = new Deleting(context, ReceiptHandle, result);
+    context.service.deleteTo(queue, [ReceiptHandle], deleting);
   },
 });
 
-export const deleteMessageBatch = action({
+class DeletingBatch extends Ending<(ErrorCode | undefined)[], ReceiptsResult> {
+  readonly #counters: DoorCounters | undefined;
+  readonly #entries: readonly ReceiptEntry[];
+
+  constructor(
+    { counters }: SqsContext,
+    entries: readonly ReceiptEntry[],
+    result: Settle<ReceiptsResult>,
+  ) {
+    super(result);
+    this.#counters = counters;
+    this.#entries = entries;
+  }
+
+  protected resultOf(errors: (ErrorCode | undefined)[]): ReceiptsResult {
+    const result = entriesResult(this.#entries, errors, deletionError);
+    this.#counters?.deleted(result.Successful?.length ?? 0);
+    return result;
+  }
+}
+
+export const deleteMessageBatch = hotAction({
   name: 'DeleteMessageBatch',
   input: shapes.DELETE_BATCH,
   output: shapes.DELETE_BATCH_RESULT,
-  writeJson: idsResultJson,
-  async run(context, { QueueUrl, Entries }) {
+  writeJson: writeIds,
+  start(context, { QueueUrl, Entries }, _caller, result: Settle<ReceiptsResult>) {
     const queue = requireQueue(context, QueueUrl);
     const entries = checkBatch(Entries, 'DeleteMessageBatchRequestEntry');
     const receipts = entries.map(({ ReceiptHandle }) => ReceiptHandle);
-    const errors = await context.service.delete(queue, receipts);
-    const result = entriesResult(entries, errors, deletionError);
-    context.counters?.deleted(result.Successful?.length ?? 0);
-    return result;
+    context.service.deleteTo(queue, receipts, new DeletingBatch(context, entries, result));
   },
 });
 
@@ -69,7 +114,6 @@ export const changeMessageVisibilityBatch = action({
   name: 'ChangeMessageVisibilityBatch',
   input: shapes.CHANGE_VISIBILITY_BATCH,
   output: shapes.CHANGE_VISIBILITY_BATCH_RESULT,
-  writeJson: idsResultJson,
   async run(context, { QueueUrl, Entries }) {
     const queue = requireQueue(context, QueueUrl);
     const entries = checkBatch(Entries, 'ChangeMessageVisibilityBatchRequestEntry');
@@ -99,11 +143,11 @@ function requireReceipt(receiptHandle: string): void {
 }
 
 function entriesResult(
-  entries: readonly { readonly Id: string; readonly ReceiptHandle: string }[],
+  entries: readonly ReceiptEntry[],
   errors: readonly (ErrorCode | undefined)[],
   errorOf: (code: ErrorCode, receiptHandle: string) => SqsError,
   failed: FailedEntry[] = [],
-) {
+): ReceiptsResult {
   const successful: { Id: string }[] = [];
   for (const [i, { Id, ReceiptHandle }] of entries.entries()) {
     const code = errors[i];

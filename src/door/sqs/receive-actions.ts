@@ -1,20 +1,21 @@
 /* ReceiveMessage. */
 
-import { isUtf8 } from 'node:buffer';
 import {
   SQS_BATCH_ENTRIES_MAX,
   VISIBILITY_TIMEOUT_MS_MAX,
   WAIT_MS_MAX,
 } from '../../base/limits.ts';
+import type { Settle } from '../../base/settle.ts';
 import type { DeliveredMessage } from '../../broker/service.ts';
 import type { MessageAttribute } from '../../command/message-attributes.ts';
 import type { QueueDefinition } from '../../command/queue-definition.ts';
-import { action, requireQueue, type SqsContext } from './action.ts';
-import { receiveResultJson } from './json-messages.ts';
-import { digestHex, md5Hex } from './md5.ts';
+import { Ending, hotAction, requireQueue, type SqsContext } from './action.ts';
+import { writeReceived } from './json-messages.ts';
+import { md5Hex } from './md5.ts';
 import { type AttributeFilter, attributeFilter, selectAttributes } from './message-attributes.ts';
 import { checkId, isPlainText, plainText } from './message-checks.ts';
-import { sequenceText } from './send-actions.ts';
+import { type Extras, ReceivedMessage } from './received-message.ts';
+import { sequenceText } from './sent-message.ts';
 import type { ValueOf } from './shape.ts';
 import * as shapes from './shapes.ts';
 import { invalidParameter, SqsError } from './sqs-errors.ts';
@@ -103,13 +104,54 @@ function inSeconds(
   throw invalidParameter(name, seconds, reason);
 }
 
-export const receiveMessage = action({
+interface ReceiveResult {
+  readonly Messages?: readonly ReceivedMessage[] | undefined;
+}
+
+class Receiving extends Ending<DeliveredMessage[], ReceiveResult> {
+  readonly #context: SqsContext;
+  readonly #queue: QueueDefinition;
+  readonly #selection: Selection;
+
+  constructor(
+    context: SqsContext,
+    queue: QueueDefinition,
+    selection: Selection,
+    result: Settle<ReceiveResult>,
+  ) {
+    super(result);
+    this.#context = context;
+    this.#queue = queue;
+    this.#selection = selection;
+  }
+
+  protected resultOf(messages: DeliveredMessage[]): ReceiveResult {
+    if (messages.length === 0) return {};
+    this.#context.counters?.received(messages.length);
+    return { Messages: messages.map((message) => this.#received(message)) };
+  }
+
+  #received(message: DeliveredMessage): ReceivedMessage {
+    const selection = this.#selection;
+    if (selection === NOTHING_MORE) return new ReceivedMessage(message, NO_EXTRAS);
+    const extras = extrasOf(message, this.#queue, selection, this.#context);
+    return new ReceivedMessage(message, extras);
+  }
+}
+
+const NO_EXTRAS: Extras = {
+  Attributes: undefined,
+  MD5OfMessageAttributes: undefined,
+  MessageAttributes: undefined,
+};
+
+export const receiveMessage = hotAction({
   name: 'ReceiveMessage',
   input: shapes.RECEIVE_MESSAGE,
   output: shapes.RECEIVE_MESSAGE_RESULT,
-  writeJson: receiveResultJson,
+  writeJson: writeReceived,
   forXml: ({ Messages }) => (Messages === undefined ? {} : { Messages: Messages.map(inXml) }),
-  async run(context, input, caller) {
+  start(context, input, caller, result: Settle<ReceiveResult>) {
     const queue = requireQueue(context, input.QueueUrl);
     const max = input.MaxNumberOfMessages ?? 1;
     if (max < 1 || max > SQS_BATCH_ENTRIES_MAX) {
@@ -124,18 +166,9 @@ export const receiveMessage = action({
     );
     const visibilityTimeoutMs = visibilityMs(input.VisibilityTimeout);
     const attemptId = attemptIdOf(input.ReceiveRequestAttemptId, queue);
-    const selection = selectionOf(input);
-    const messages = await context.service.receive(queue, {
-      max,
-      waitMs,
-      visibilityTimeoutMs,
-      attemptId,
-      // Making a signal has its price; only a wait needs one.
-      signal: (waitMs ?? queue.attributes.receiveWaitMs) > 0 ? caller.signal : undefined,
-    });
-    if (messages.length === 0) return {};
-    context.counters?.received(messages.length);
-    return { Messages: messages.map((message) => received(message, queue, selection, context)) };
+    const receiving = new Receiving(context, queue, selectionOf(input), result);
+    const options = { max, waitMs, visibilityTimeoutMs, attemptId };
+    caller.onGone(context.service.receiveTo(queue, options, receiving));
   },
 });
 
@@ -158,43 +191,34 @@ function attemptIdOf(id: string | undefined, { attributes }: QueueDefinition): s
   return id;
 }
 
-function received(
+function extrasOf(
   message: DeliveredMessage,
   queue: QueueDefinition,
   selection: Selection,
   context: SqsContext,
-): shapes.ReceivedMessage {
-  const { messageId: MessageId, receiptHandle: ReceiptHandle } = message;
-  const Body = message.text();
-  const MD5OfBody = bodyMd5(message, Body);
+): Extras {
   const Attributes = systemAttributes(message, queue, selection, context);
   const block = selection.attributes === undefined ? undefined : message.attributeBlock;
-  if (block === undefined) return { MessageId, ReceiptHandle, MD5OfBody, Body, Attributes };
+  if (block === undefined) return { ...NO_EXTRAS, Attributes };
   const selected = selectAttributes(block, selection.attributes!);
   return {
-    MessageId,
-    ReceiptHandle,
-    MD5OfBody,
-    Body,
     Attributes,
     MD5OfMessageAttributes: selected === undefined ? undefined : md5Hex(selected.block),
     MessageAttributes: selected?.attributes.map(attributeResult),
   };
 }
 
-/** The digest of what the receiver sees as the body. A body that came through another door can be
- *  no text; then its bytes are not what is answered. */
-function bodyMd5({ md5, body }: DeliveredMessage, text: string): string {
-  if (md5 !== undefined) return digestHex(md5);
-  return md5Hex(isUtf8(body) ? body : Buffer.from(text, 'utf8'));
-}
-
 /** Another door takes characters that XML has no way to write, not even as references: they come
  *  as U+FFFD, and the digest is that of the body which the client sees. */
-function inXml(message: shapes.ReceivedMessage): shapes.ReceivedMessage {
-  if (isPlainText(message.Body)) return message;
-  const Body = plainText(message.Body);
-  return { ...message, Body, MD5OfBody: md5Hex(Buffer.from(Body, 'utf8')) };
+function inXml(message: ReceivedMessage): shapes.ReceivedMessage {
+  const text = message.Body;
+  if (isPlainText(text)) return message;
+  const { MessageId, ReceiptHandle } = message;
+  const { Attributes, MD5OfMessageAttributes, MessageAttributes } = message;
+  const Body = plainText(text);
+  const MD5OfBody = md5Hex(Buffer.from(Body, 'utf8'));
+  const extras = { Attributes, MD5OfMessageAttributes, MessageAttributes };
+  return { MessageId, ReceiptHandle, MD5OfBody, Body, ...extras };
 }
 
 function systemAttributes(

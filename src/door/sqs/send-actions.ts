@@ -1,14 +1,16 @@
 /* SendMessage and SendMessageBatch. */
 
 import { BATCH_BYTES_MAX } from '../../base/limits.ts';
+import type { Settle } from '../../base/settle.ts';
 import type { SendOutcome } from '../../broker/service.ts';
 import { encodeAttributeBlock, type MessageAttribute } from '../../command/message-attributes.ts';
 import type { OutgoingMessage } from '../../command/message-entry.ts';
 import type { QueueDefinition } from '../../command/queue-definition.ts';
-import { action, requireQueue } from './action.ts';
+import type { DoorCounters } from '../door-counters.ts';
+import { Ending, hotAction, requireQueue, type SqsContext } from './action.ts';
 import { batchResult, checkBatch, type FailedEntry, failedEntry } from './batch.ts';
-import { sendBatchResultJson, sendResultJson } from './json-messages.ts';
-import { digestHex, md5Digest, md5Hex } from './md5.ts';
+import { writeSent, writeSentBatch } from './json-messages.ts';
+import { md5Digest, md5Hex } from './md5.ts';
 import { attributeValue, encodeAttributes, type SentAttributes } from './message-attributes.ts';
 import {
   checkBodyText,
@@ -17,21 +19,12 @@ import {
   checkTraceHeader,
   delayMsOf,
 } from './message-checks.ts';
+import { type CheckedMessage, type SentBatch, SentMessage } from './sent-message.ts';
 import type { ValueOf } from './shape.ts';
 import * as shapes from './shapes.ts';
 import { invalidParameter, missingParameter, SqsError, sqsErrorOfCode } from './sqs-errors.ts';
 
 type SendInput = Omit<ValueOf<typeof shapes.SEND_MESSAGE>, 'QueueUrl'>;
-
-/** A message that has passed its checks. */
-interface CheckedMessage {
-  readonly outgoing: OutgoingMessage;
-  /** As SQS counts: body and attributes. */
-  readonly bytes: number;
-  readonly bodyMd5: string;
-  readonly attributesMd5: string | undefined;
-  readonly systemAttributesMd5: string | undefined;
-}
 
 /** What the system attributes of a message say. */
 interface SystemAttributes {
@@ -52,11 +45,10 @@ function checkMessage(input: SendInput, queue: QueueDefinition): CheckedMessage 
   checkIds(groupId, deduplicationId, queue);
   const system = readSystemAttributes(input.MessageSystemAttributes);
   const delayMs = delayMsOf(input.DelaySeconds, system.delaySeconds, queue);
-  const md5 = md5Digest(body);
   return {
     outgoing: {
       body,
-      md5,
+      md5: md5Digest(body),
       groupId,
       deduplicationId,
       delayMs,
@@ -64,7 +56,6 @@ function checkMessage(input: SendInput, queue: QueueDefinition): CheckedMessage 
       traceHeader: system.traceHeader,
     },
     bytes,
-    bodyMd5: digestHex(md5),
     attributesMd5: attributes === undefined ? undefined : md5Hex(attributes.block),
     systemAttributesMd5: system.md5,
   };
@@ -98,51 +89,98 @@ function readSystemAttributes(sent: SentAttributes | undefined): SystemAttribute
   return { traceHeader, delaySeconds, md5: md5Hex(encodeAttributeBlock(block)) };
 }
 
-/** FIFO sequence numbers have 20 digits, so that they also sort as texts. */
-export function sequenceText(sequenceNumber: number): string {
-  return `1${String(sequenceNumber).padStart(19, '0')}`;
+/** Of the messages of one request that were handed on. */
+abstract class Sending<Result> extends Ending<SendOutcome[], Result> {
+  protected readonly fifo: boolean;
+  protected readonly counters: DoorCounters | undefined;
+
+  constructor({ counters }: SqsContext, queue: QueueDefinition, result: Settle<Result>) {
+    super(result);
+    this.fifo = queue.attributes.fifo;
+    this.counters = counters;
+  }
 }
 
-function sendResult(
-  message: CheckedMessage,
-  outcome: SendOutcome,
-  queue: QueueDefinition,
-): shapes.SendResult {
-  const { bodyMd5, attributesMd5, systemAttributesMd5 } = message;
-  return {
-    MD5OfMessageBody: bodyMd5,
-    MD5OfMessageAttributes: attributesMd5,
-    MD5OfMessageSystemAttributes: systemAttributesMd5,
-    MessageId: outcome.messageId,
-    SequenceNumber: queue.attributes.fifo ? sequenceText(outcome.sequenceNumber) : undefined,
-  };
+class SendingOne extends Sending<SentMessage> {
+  readonly #message: CheckedMessage;
+
+  constructor(
+    context: SqsContext,
+    queue: QueueDefinition,
+    message: CheckedMessage,
+    result: Settle<SentMessage>,
+  ) {
+    super(context, queue, result);
+    this.#message = message;
+  }
+
+  protected resultOf([outcome]: SendOutcome[]): SentMessage {
+    if (outcome!.error !== undefined) throw sqsErrorOfCode(outcome!.error);
+    this.counters?.sent(1);
+    return new SentMessage('', this.#message, outcome!, this.fifo);
+  }
 }
 
-export const sendMessage = action({
+export const sendMessage = hotAction({
   name: 'SendMessage',
   input: shapes.SEND_MESSAGE,
   output: shapes.SEND_MESSAGE_RESULT,
-  writeJson: sendResultJson,
-  async run(context, input) {
+  writeJson: writeSent,
+  start(context, input, _caller, result: Settle<SentMessage>) {
     const queue = requireQueue(context, input.QueueUrl);
     const message = checkMessage(input, queue);
-    const [outcome] = await context.service.send(queue, [message.outgoing]);
-    if (outcome!.error !== undefined) throw sqsErrorOfCode(outcome!.error);
-    context.counters?.sent(1);
-    return sendResult(message, outcome!, queue);
+    const sending = new SendingOne(context, queue, message, result);
+    context.service.sendTo(queue, [message.outgoing], sending);
   },
 });
 
-export const sendMessageBatch = action({
+class SendingBatch extends Sending<SentBatch> {
+  readonly #ids: readonly string[];
+  readonly #messages: readonly CheckedMessage[];
+  readonly #failed: FailedEntry[];
+
+  /** @param failed entries of the same batch that are not among `messages`. */
+  constructor(
+    context: SqsContext,
+    queue: QueueDefinition,
+    ids: readonly string[],
+    messages: readonly CheckedMessage[],
+    failed: FailedEntry[],
+    result: Settle<SentBatch>,
+  ) {
+    super(context, queue, result);
+    this.#ids = ids;
+    this.#messages = messages;
+    this.#failed = failed;
+  }
+
+  protected resultOf(outcomes: SendOutcome[]): SentBatch {
+    const successful: SentMessage[] = [];
+    for (let i = 0; i < outcomes.length; i++) {
+      const outcome = outcomes[i]!;
+      const id = this.#ids[i]!;
+      if (outcome.error === undefined) {
+        successful.push(new SentMessage(id, this.#messages[i]!, outcome, this.fifo));
+      } else {
+        this.#failed.push(failedEntry(id, sqsErrorOfCode(outcome.error)));
+      }
+    }
+    this.counters?.sent(successful.length);
+    return batchResult(successful, this.#failed);
+  }
+}
+
+export const sendMessageBatch = hotAction({
   name: 'SendMessageBatch',
   input: shapes.SEND_BATCH,
   output: shapes.SEND_BATCH_RESULT,
-  writeJson: sendBatchResultJson,
-  async run(context, input) {
+  writeJson: writeSentBatch,
+  start(context, input, _caller, result: Settle<SentBatch>) {
     const queue = requireQueue(context, input.QueueUrl);
     const entries = checkBatch(input.Entries, 'SendMessageBatchRequestEntry');
     const ids: string[] = [];
     const messages: CheckedMessage[] = [];
+    const outgoing: OutgoingMessage[] = [];
     const failed: FailedEntry[] = [];
     let bytes = 0;
     for (const entry of entries) {
@@ -150,6 +188,7 @@ export const sendMessageBatch = action({
         const message = checkMessage(entry, queue);
         bytes += message.bytes;
         messages.push(message);
+        outgoing.push(message.outgoing);
         ids.push(entry.Id);
       } catch (error) {
         if (!(error instanceof SqsError)) throw error;
@@ -158,24 +197,9 @@ export const sendMessageBatch = action({
       }
     }
     checkBatchBytes(bytes);
-    const successful: (shapes.SendResult & { Id: string })[] = [];
-    const outcomes =
-      messages.length === 0
-        ? []
-        : await context.service.send(
-            queue,
-            messages.map(({ outgoing }) => outgoing),
-          );
-    for (const [i, outcome] of outcomes.entries()) {
-      const Id = ids[i]!;
-      if (outcome.error !== undefined) {
-        failed.push(failedEntry(Id, sqsErrorOfCode(outcome.error)));
-      } else {
-        successful.push({ Id, ...sendResult(messages[i]!, outcome, queue) });
-      }
-    }
-    context.counters?.sent(successful.length);
-    return batchResult(successful, failed);
+    // The service answers a batch of none at once.
+    const sending = new SendingBatch(context, queue, ids, messages, failed, result);
+    context.service.sendTo(queue, outgoing, sending);
   },
 });
 

@@ -3,11 +3,13 @@
 
 import { BrokerError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { Settle } from '../../base/settle.ts';
 import type { QueueService } from '../../broker/service.ts';
 import type { DoorCounters } from '../door-counters.ts';
 import type { HttpAnswer, HttpProtocol, HttpRequest } from '../http.ts';
 import type { Action, SqsContext } from './action.ts';
 import { ACTIONS } from './actions.ts';
+import { JsonBytes } from './json-bytes.ts';
 import { JSON_CONTENT_TYPE, jsonError, readJson, writeJson } from './json-codec.ts';
 import { scanJson } from './json-scanner.ts';
 import { readForm, readQuery } from './query-codec.ts';
@@ -50,7 +52,8 @@ interface Wire {
   readonly contentType: string;
   /** What the request asks for. Throws SqsError where it cannot be read. */
   read(request: HttpRequest): { readonly action: Action; readonly input: unknown };
-  answer(action: Action, output: unknown, requestId: string): string;
+  /** Bytes are lent until the next answer. */
+  answer(action: Action, output: unknown, requestId: string): string | Uint8Array;
   error(error: SqsError, requestId: string): string;
 }
 
@@ -58,6 +61,8 @@ interface Wire {
 function queueUrlOf({ path }: HttpRequest): string | undefined {
   return isQueuePath(path) ? path : undefined;
 }
+
+const json = new JsonBytes();
 
 const JSON_WIRE: Wire = {
   contentType: JSON_CONTENT_TYPE,
@@ -71,8 +76,11 @@ const JSON_WIRE: Wire = {
     const input = scanJson(action.input, body);
     return { action, input: input ?? readJson(action.input, body, queueUrlOf(request)) };
   },
-  answer: ({ output, writeJson: write }, value) =>
-    write === undefined ? writeJson(output, value) : write(value as never),
+  answer({ output, writeJson: write }, value) {
+    if (write === undefined) return writeJson(output, value);
+    write(value as never, json.clear());
+    return json.written();
+  },
   error: (error) => jsonError(error),
 };
 
@@ -148,18 +156,41 @@ export function createSqsProtocol(options: SqsOptions): HttpProtocol {
     };
   }
 
+  /** Where an action's result goes. */
+  class Reply implements Settle<unknown> {
+    readonly #request: HttpRequest;
+    readonly #wire: Wire;
+    readonly #action: Action;
+
+    constructor(request: HttpRequest, wire: Wire, action: Action) {
+      this.#request = request;
+      this.#wire = wire;
+      this.#action = action;
+    }
+
+    resolve(output: unknown): void {
+      let answer: HttpAnswer;
+      try {
+        answer = succeed(this.#wire, this.#action, output);
+      } catch (error) {
+        answer = fail(this.#wire, error);
+      }
+      this.#request.respond(answer);
+    }
+
+    reject(error: unknown): void {
+      this.#request.respond(fail(this.#wire, error));
+    }
+  }
+
   return {
     handle(request) {
       counters?.request();
       const wire = wireOf(request);
       try {
         const { action, input } = wire.read(request);
-        const output = action.run(context, input as never, request);
-        if (!(output instanceof Promise)) return succeed(wire, action, output);
-        return output.then(
-          (value) => succeed(wire, action, value),
-          (error: unknown) => fail(wire, error),
-        );
+        action.start(context, input as never, request, new Reply(request, wire, action));
+        return undefined;
       } catch (error) {
         return fail(wire, error);
       }

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ERRORS, NO_ERROR } from '../../../src/base/errors.ts';
 import { NODE_EVENT_LOOP } from '../../../src/base/event-loop.ts';
+import type { Delivered } from '../../../src/broker/delivered.ts';
 import { PartitionHandle } from '../../../src/broker/partition-handle.ts';
 import { ReceiptCodec } from '../../../src/broker/receipt-handle.ts';
 import { QueueReceivers, type ReceiverOptions } from '../../../src/broker/receivers.ts';
+import { deferred } from '../../../src/broker/requests.ts';
 import { allocateBoard, Board } from '../../../src/command/board.ts';
 import * as codec from '../../../src/command/command-codec.ts';
 import { encodeEntry } from '../../../src/command/message-entry.ts';
@@ -80,15 +82,21 @@ function reply(correlation: number, bodies: readonly string[], error = NO_ERROR)
   handle.drain(() => {});
 }
 
+function receive(): Promise<Delivered[]> {
+  const result = deferred<Delivered[]>();
+  receivers.receive(OPTIONS, result);
+  return result.promise;
+}
+
 describe('once waits have been ended', () => {
   it('one that comes then has no messages before long', async () => {
     mayWait = false;
-    expect(await receivers.receive(OPTIONS, undefined)).toEqual([]);
+    expect(await receive()).toEqual([]);
   });
 
   it('one that was asking then waits no longer than for its answer', async () => {
     publish(1);
-    const received = receivers.receive(OPTIONS, undefined);
+    const received = receive();
     const correlation = takeRequest()!;
     publish(0);
     receivers.close(undefined);
@@ -101,11 +109,11 @@ describe('once waits have been ended', () => {
 describe('receivers of one queue', () => {
   it('ask for what came while another ask was under way, without being rung for it', async () => {
     publish(1);
-    const first = receivers.receive(OPTIONS, undefined);
+    const first = receive();
     const asked = takeRequest()!;
     // The partition has taken that ask up, and another message has come; nobody waits yet.
     expect(publish(1)).toBe(0);
-    const second = receivers.receive(OPTIONS, undefined);
+    const second = receive();
     expect(takeRequest()).toBeUndefined();
     reply(asked, ['one']);
     reply(takeRequest()!, ['two']);
@@ -115,14 +123,14 @@ describe('receivers of one queue', () => {
 
   it('do not ask on and on where the queue has as many in flight as it may', () => {
     publish(5);
-    void receivers.receive(OPTIONS, undefined);
+    void receive();
     reply(takeRequest()!, [], ERRORS.CAPSTAN_OVER_LIMIT.number);
     expect(takeRequest()).toBeUndefined();
   });
 
   it('do not ask on and on where nothing is given out though it is said to be ready', () => {
     publish(5);
-    void receivers.receive(OPTIONS, undefined);
+    void receive();
     let asks = 0;
     for (let asked = takeRequest(); asked !== undefined; asked = takeRequest()) {
       expect(++asks).toBeLessThan(10);

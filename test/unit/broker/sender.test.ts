@@ -3,7 +3,9 @@ import { ERRORS } from '../../../src/base/errors.ts';
 import { EncodedSender } from '../../../src/broker/encoded-sender.ts';
 import { MessageIds } from '../../../src/broker/message-ids.ts';
 import { PartitionHandle } from '../../../src/broker/partition-handle.ts';
+import { deferred } from '../../../src/broker/requests.ts';
 import { Sender } from '../../../src/broker/sender.ts';
+import type { SendOutcome } from '../../../src/broker/service.ts';
 import * as codec from '../../../src/command/command-codec.ts';
 import { partitionOfGroup } from '../../../src/command/placement.ts';
 import { allocateDoorbell } from '../../../src/ring/doorbell.ts';
@@ -56,8 +58,11 @@ const messages = [0, 1].map((partition) => ({
 
 const CLOCK = () => 1000;
 const WAYS = {
-  objects: ({ handles, flush }: ReturnType<typeof twoPartitions>) =>
-    new Sender(handles, new MessageIds(), CLOCK, flush).send(queue, messages),
+  objects: ({ handles, flush }: ReturnType<typeof twoPartitions>) => {
+    const result = deferred<SendOutcome[]>();
+    new Sender(handles, new MessageIds(), CLOCK, flush).send(queue, messages, result);
+    return result.promise;
+  },
   entries: ({ handles, flush }: ReturnType<typeof twoPartitions>) => {
     const place = () => handles[0]!;
     const parts = { handles, ids: new MessageIds(), clock: CLOCK, place, flushSoon: flush };

@@ -61,21 +61,71 @@ async function until(holds: () => boolean): Promise<void> {
 
 describe('a request', () => {
   it('reaches the handler whole', async () => {
-    const answer = await rawFetch(port, 'POST', '/a%20b?c=d&e', 'hello', [
-      'Content-Type: text/x',
-      'X-Amz-Target: AmazonSQS.SendMessage',
-    ]);
+    const answer = await rawFetch(port, 'POST', '/a%20b?c=d&e', 'hello', ['Content-Type: text/x']);
     expect(JSON.parse(answer.body)).toEqual({
       method: 'POST',
       path: '/a%20b',
       query: 'c=d&e',
       host: 'capstan.test',
       contentType: 'text/x',
-      target: 'AmazonSQS.SendMessage',
+      target: '',
       body: 'hello',
     });
     expect(answer.headers.get('content-type')).toBe('text/plain');
     expect(answer.headers.has('uwebsockets')).toBe(false);
+  });
+
+  it('with a target is read no further than such a request needs', async () => {
+    const headers = ['Content-Type: text/x', 'X-Amz-Target: AmazonSQS.SendMessage'];
+    const answer = await rawFetch(port, 'POST', '/a%20b?c=d&e', 'hello', headers);
+    expect(JSON.parse(answer.body)).toEqual({
+      method: 'POST',
+      path: '/a%20b',
+      query: '',
+      host: 'capstan.test',
+      contentType: '',
+      target: 'AmazonSQS.SendMessage',
+      body: 'hello',
+    });
+  });
+
+  it('can be answered after its handler has returned, with bytes that are lent', async () => {
+    const lent = Buffer.from('lent');
+    handle = (request) => {
+      setImmediate(() => {
+        request.respond({ status: 200, contentType: 'text/plain', body: lent });
+        lent.fill('x');
+      });
+      return undefined;
+    };
+    for (const method of ['POST', 'GET']) {
+      lent.write('lent');
+      expect((await rawFetch(port, method, '/', '')).body).toBe('lent');
+    }
+  });
+
+  it('calls off what is pending when its client goes away, and only then', async () => {
+    let cancelled = 0;
+    const gone = new Promise<void>((resolve) => {
+      handle = (request) => {
+        const answer = text('late');
+        request.onGone({
+          cancel: () => {
+            cancelled++;
+            request.respond(answer);
+            resolve();
+          },
+        });
+        return undefined;
+      };
+    });
+    const connection = await RawConnection.open(port);
+    await connection.send(rawRequest('GET', '/'));
+    connection.close();
+    await gone;
+    expect(cancelled).toBe(1);
+    await expectServing();
+    expect(server.inFlight).toBe(0);
   });
 
   it('has all its headers unless it has a target', async () => {
@@ -191,7 +241,7 @@ describe('a handler that fails', () => {
   });
 
   it('with an answer that is none loses the connection and nothing else', async () => {
-    handle = () => undefined as unknown as HttpAnswer;
+    handle = () => ({}) as unknown as HttpAnswer;
     const connection = await RawConnection.open(port);
     await connection.send(rawRequest('GET', '/'));
     expect(await connection.answer()).toBeUndefined();
