@@ -1,102 +1,205 @@
-/* SipHash-2-4 with a tag of 64 bits: a MAC for short messages, in 32-bit arithmetic, because 64-bit
- * integers of JavaScript allocate. Pure; any thread.
+/* SipHash-2-4 with a tag of 64 bits: a MAC for short messages. In WebAssembly, which has the 64-bit
+ * integers that JavaScript lacks, written out below instruction by instruction: a receipt takes a
+ * third of the time that it takes in halves of 32 bits. Any thread; each instance has memory of its
+ * own:
  *
- * Words are pairs of 32 bits, the low half first, as they lie in memory on a little-endian machine.
- * Defined by Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012. */
+ *   0        8       16       24
+ *   +--------+-------+--------+-------------------
+ *   | tag    | key 0 | key 1  | message, padded
+ *   +--------+-------+--------+-------------------
+ * Little-endian. Defined by Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012. */
 
 import { assert } from './assert.ts';
 
 export const SIPHASH_KEY_BYTES = 16;
+export const SIPHASH_MESSAGE_BYTES_MAX = 1023;
 
+const KEY_AT = 8;
+const MESSAGE_AT = KEY_AT + SIPHASH_KEY_BYTES;
+const WORD_BYTES = 8;
 const COMPRESSION_ROUNDS = 2;
 const FINALIZATION_ROUNDS = 4;
+const FINALIZED = 0xff;
+
+/** How WebAssembly spells what is used of it. Rule: its core specification, binary format. */
+const OP = {
+  loop: 0x03,
+  branchIf: 0x0d,
+  end: 0x0b,
+  getLocal: 0x20,
+  setLocal: 0x21,
+  loadI64: 0x29,
+  storeI64: 0x37,
+  constI32: 0x41,
+  constI64: 0x42,
+  lessI32: 0x49,
+  addI32: 0x6a,
+  addI64: 0x7c,
+  xorI64: 0x85,
+  rotateI64: 0x89,
+} as const;
+const I32 = 0x7f;
+const I64 = 0x7e;
+const FUNCTION = 0x60;
+const NO_RESULT = 0x40;
+const ALIGNED_8 = 3;
+const SECTION = { type: 1, function: 3, memory: 5, export: 7, code: 10 } as const;
+const EXPORT = { function: 0, memory: 2 } as const;
+
+type Code = readonly number[];
+
+// Locals of the function; the first one is its parameter.
+const END = 0;
+const AT = 1;
+const V0 = 2;
+const V1 = 3;
+const V2 = 4;
+const V3 = 5;
+
+const get = (local: number): Code => [OP.getLocal, local];
+const set = (local: number, value: Code): Code => [...value, OP.setLocal, local];
+const xor = (a: Code, b: Code): Code => [...a, ...b, OP.xorI64];
+const add = (a: Code, b: Code): Code => [...a, ...b, OP.addI64];
+const turn = (value: Code, bits: number): Code => [...value, ...i64(BigInt(bits)), OP.rotateI64];
+const i64 = (value: bigint): Code => [OP.constI64, ...signed(value)];
+const i32 = (value: number): Code => [OP.constI32, ...signed(BigInt(value))];
+const load = (address: Code, offset: number): Code => [
+  ...address,
+  OP.loadI64,
+  ALIGNED_8,
+  ...unsigned(offset),
+];
+
+/** LEB128. */
+function unsigned(value: number): Code {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(value >>> 7)];
+}
+
+function signed(value: bigint): Code {
+  const low = Number(value & 0x7fn);
+  const rest = value >> 7n;
+  const isLast = rest === ((low & 0x40) === 0 ? 0n : -1n);
+  return isLast ? [low] : [low | 0x80, ...signed(rest)];
+}
+
+/** Adds `b` to `a`, and makes `b` what it was, turned, with the sum mixed in. */
+function addAndMix(a: number, b: number, bits: number): Code {
+  return [...set(a, add(get(a), get(b))), ...set(b, xor(turn(get(b), bits), get(a)))];
+}
+
+const ROUND: Code = [
+  ...addAndMix(V0, V1, 13),
+  ...set(V0, turn(get(V0), 32)),
+  ...addAndMix(V2, V3, 16),
+  ...addAndMix(V0, V3, 21),
+  ...addAndMix(V2, V1, 17),
+  ...set(V2, turn(get(V2), 32)),
+];
+
+function rounds(count: number): Code {
+  return Array.from({ length: count }, () => ROUND).flat();
+}
+
+const keyWord = (index: number): Code => load(i32(0), KEY_AT + index * WORD_BYTES);
+const WORD = load(get(AT), MESSAGE_AT);
+
+/** Of a message of `END` bytes, padded. */
+const DIGEST: Code = [
+  ...set(V0, xor(keyWord(0), i64(0x736f6d6570736575n))),
+  ...set(V1, xor(keyWord(1), i64(0x646f72616e646f6dn))),
+  ...set(V2, xor(keyWord(0), i64(0x6c7967656e657261n))),
+  ...set(V3, xor(keyWord(1), i64(0x7465646279746573n))),
+  OP.loop,
+  NO_RESULT,
+  ...set(V3, xor(get(V3), WORD)),
+  ...rounds(COMPRESSION_ROUNDS),
+  ...set(V0, xor(get(V0), WORD)),
+  ...set(AT, [...get(AT), ...i32(WORD_BYTES), OP.addI32]),
+  ...get(AT),
+  ...get(END),
+  OP.lessI32,
+  OP.branchIf,
+  0,
+  OP.end,
+  ...set(V2, xor(get(V2), i64(BigInt(FINALIZED)))),
+  ...rounds(FINALIZATION_ROUNDS),
+  ...i32(0),
+  ...xor(xor(get(V0), get(V1)), xor(get(V2), get(V3))),
+  OP.storeI64,
+  ALIGNED_8,
+  0,
+  OP.end,
+];
+
+const sized = (content: Code): Code => [...unsigned(content.length), ...content];
+const section = (id: number, ...items: Code[]): Code => [
+  id,
+  ...sized([items.length, ...items.flat()]),
+];
+const named = (name: string): Code => sized([...Buffer.from(name, 'latin1')]);
+
+function assembled(): Uint8Array<ArrayBuffer> {
+  const locals: Code = [2, 1, I32, 4, I64];
+  return Uint8Array.from([
+    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(SECTION.type, [FUNCTION, 1, I32, 0]),
+    ...section(SECTION.function, [0]),
+    ...section(SECTION.memory, [1, 1, 1]),
+    ...section(
+      SECTION.export,
+      [...named('digest'), EXPORT.function, 0],
+      [...named('memory'), EXPORT.memory, 0],
+    ),
+    ...section(SECTION.code, sized([...locals, ...DIGEST])),
+  ]);
+}
+
+interface Exports {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  readonly digest: (bytes: number) => void;
+}
+
+/** What is used of it here: the types of a browser are not at hand. */
+declare const WebAssembly: {
+  readonly Module: new (code: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: unknown };
+};
+
+let compiled: object | undefined;
 
 export class SipHash {
-  /** The halves of the last tag, i32. */
-  tagLow = 0;
-  tagHigh = 0;
-  readonly #key0Low: number;
-  readonly #key0High: number;
-  readonly #key1Low: number;
-  readonly #key1High: number;
+  /** Where a message is put before it is digested: its bytes, zeros, and its length modulo 256 in
+   *  the last byte of the last of its words of 8 bytes. */
+  readonly message: Int32Array;
+  readonly #tag: Int32Array;
+  readonly #digest: (bytes: number) => void;
 
   constructor(key: Uint8Array) {
     assert(key.length === SIPHASH_KEY_BYTES, 'a SipHash key has 16 bytes');
-    const view = new DataView(key.buffer, key.byteOffset, key.length);
-    this.#key0Low = view.getInt32(0, true);
-    this.#key0High = view.getInt32(4, true);
-    this.#key1Low = view.getInt32(8, true);
-    this.#key1High = view.getInt32(12, true);
+    compiled ??= new WebAssembly.Module(assembled());
+    const { exports } = new WebAssembly.Instance(compiled);
+    const { memory, digest } = exports as Exports;
+    new Uint8Array(memory.buffer).set(key, KEY_AT);
+    this.#tag = new Int32Array(memory.buffer, 0, 2);
+    this.message = new Int32Array(
+      memory.buffer,
+      MESSAGE_AT,
+      (SIPHASH_MESSAGE_BYTES_MAX + 1) / Int32Array.BYTES_PER_ELEMENT,
+    );
+    this.#digest = digest;
   }
 
-  /** Computes the tag of the message that `padWords` has made `words` of. */
-  digest(words: Int32Array): void {
-    let v0l = this.#key0Low ^ 0x70736575;
-    let v0h = this.#key0High ^ 0x736f6d65;
-    let v1l = this.#key1Low ^ 0x6e646f6d;
-    let v1h = this.#key1High ^ 0x646f7261;
-    let v2l = this.#key0Low ^ 0x6e657261;
-    let v2h = this.#key0High ^ 0x6c796765;
-    let v3l = this.#key1Low ^ 0x79746573;
-    let v3h = this.#key1High ^ 0x74656462;
-    const end = words.length;
-    // The pass at `end` is the finalization.
-    for (let at = 0; at <= end; at += 2) {
-      const message = at < end;
-      const low = message ? words[at]! : 0;
-      const high = message ? words[at + 1]! : 0;
-      if (!message) v2l ^= 0xff;
-      v3l ^= low;
-      v3h ^= high;
-      for (let round = message ? COMPRESSION_ROUNDS : FINALIZATION_ROUNDS; round > 0; round--) {
-        // The carry of a sum is read off its bits: a comparison would be a branch, mispredicted
-        // half of the time.
-        let sum = (v0l + v1l) | 0;
-        v0h = (v0h + v1h + (((v0l & v1l) | ((v0l | v1l) & ~sum)) >>> 31)) | 0;
-        v0l = sum;
-        let turned = (v1l << 13) | (v1h >>> 19);
-        v1h = ((v1h << 13) | (v1l >>> 19)) ^ v0h;
-        v1l = turned ^ v0l;
-        turned = v0l; // A turn by 32 swaps the halves.
-        v0l = v0h;
-        v0h = turned;
-
-        sum = (v2l + v3l) | 0;
-        v2h = (v2h + v3h + (((v2l & v3l) | ((v2l | v3l) & ~sum)) >>> 31)) | 0;
-        v2l = sum;
-        turned = (v3l << 16) | (v3h >>> 16);
-        v3h = ((v3h << 16) | (v3l >>> 16)) ^ v2h;
-        v3l = turned ^ v2l;
-
-        sum = (v0l + v3l) | 0;
-        v0h = (v0h + v3h + (((v0l & v3l) | ((v0l | v3l) & ~sum)) >>> 31)) | 0;
-        v0l = sum;
-        turned = (v3l << 21) | (v3h >>> 11);
-        v3h = ((v3h << 21) | (v3l >>> 11)) ^ v0h;
-        v3l = turned ^ v0l;
-
-        sum = (v2l + v1l) | 0;
-        v2h = (v2h + v1h + (((v2l & v1l) | ((v2l | v1l) & ~sum)) >>> 31)) | 0;
-        v2l = sum;
-        turned = (v1l << 17) | (v1h >>> 15);
-        v1h = ((v1h << 17) | (v1l >>> 15)) ^ v2h;
-        v1l = turned ^ v2l;
-        turned = v2l;
-        v2l = v2h;
-        v2h = turned;
-      }
-      v0l ^= low;
-      v0h ^= high;
-    }
-    this.tagLow = v0l ^ v1l ^ v2l ^ v3l;
-    this.tagHigh = v0h ^ v1h ^ v2h ^ v3h;
+  /** The halves of the last tag, i32. */
+  get tagLow(): number {
+    return this.#tag[0]!;
   }
-}
 
-/** A message as `digest` takes it: its bytes, zeros, and its length modulo 256 in the last byte. */
-export function padWords(message: Uint8Array): Int32Array {
-  const bytes = new Uint8Array((Math.floor(message.length / 8) + 1) * 8);
-  bytes.set(message);
-  bytes[bytes.length - 1] = message.length;
-  return new Int32Array(bytes.buffer);
+  get tagHigh(): number {
+    return this.#tag[1]!;
+  }
+
+  /** Computes the tag of what `message` holds in its first `bytes` bytes, a multiple of 8. */
+  digest(bytes: number): void {
+    this.#digest(bytes);
+  }
 }

@@ -29,7 +29,7 @@ const VALUES = new Int8Array(128).fill(NOT_IN_ALPHABET);
 for (let value = 0; value < CODES.length; value++) VALUES[CODES[value]!] = value;
 
 /** SipHash pads 19 bytes of message to 24; the last of them is the length. */
-const MESSAGE_WORDS = 6;
+const MESSAGE_BYTES = 24;
 const MESSAGE_LENGTH_WORD = 19 << 24;
 
 export class ReceiptCodec {
@@ -40,7 +40,7 @@ export class ReceiptCodec {
   delivery = 0;
 
   readonly #hash: SipHash;
-  readonly #message = new Int32Array(MESSAGE_WORDS);
+  readonly #message: Int32Array;
 
   /** @param secret of the data folder, 32 random bytes. */
   constructor(secret: Uint8Array) {
@@ -48,6 +48,7 @@ export class ReceiptCodec {
     // A key of its own, so that the secret may serve other purposes too.
     const key = createHmac('sha256', secret).update('capstan receipt handle').digest();
     this.#hash = new SipHash(key.subarray(0, SIPHASH_KEY_BYTES));
+    this.#message = this.#hash.message;
     this.#message[5] = MESSAGE_LENGTH_WORD;
   }
 
@@ -136,7 +137,7 @@ export class ReceiptCodec {
     message[2] = view.getInt32(at + codec.SEALED_DELIVERY_AT);
     message[3] = view.getInt32(at + codec.SEALED_QUEUE_AT);
     message[4] = (VERSION << 16) | view.getUint16(at + codec.SEALED_PARTITION_AT);
-    this.#hash.digest(message);
+    this.#hash.digest(MESSAGE_BYTES);
   }
 
   #authenticate(
@@ -152,7 +153,7 @@ export class ReceiptCodec {
     message[2] = delivery;
     message[3] = queueId;
     message[4] = head;
-    this.#hash.digest(message);
+    this.#hash.digest(MESSAGE_BYTES);
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { padWords, SipHash } from '../../../src/base/siphash.ts';
+import { SipHash } from '../../../src/base/siphash.ts';
 
 /** SipHash-2-4, 64-bit tag, key 00 01 .. 0f; entry n is the tag of the message 00 01 .. n-1. The
  *  vectors of the reference implementation; OpenSSL's agrees. */
@@ -72,7 +72,11 @@ const VECTORS = [
 
 function tag(key: Uint8Array, message: Uint8Array): string {
   const hash = new SipHash(key);
-  hash.digest(padWords(message));
+  const padded = new Uint8Array((Math.floor(message.length / 8) + 1) * 8);
+  padded.set(message);
+  padded[padded.length - 1] = message.length;
+  hash.message.set(new Int32Array(padded.buffer));
+  hash.digest(padded.length);
   const bytes = Buffer.alloc(8);
   bytes.writeInt32LE(hash.tagLow, 0);
   bytes.writeInt32LE(hash.tagHigh, 4);
