@@ -32,7 +32,7 @@ export class SendRequest implements PendingRequest {
     queueName: string,
   ) {
     this.#sink = sink;
-    this.#firstId = Uint8Array.from(firstId);
+    this.#firstId = new Uint8Array(firstId);
     this.#count = count;
     this.#places = places;
     this.#queueName = queueName;

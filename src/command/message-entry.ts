@@ -14,7 +14,7 @@
  * name length (u32, big endian), name, type length, type, one byte (1 string, 2 binary), value
  * length, value. */
 
-import { copyBytes } from '../base/bytes.ts';
+import { copyBytes, copyFew } from '../base/bytes.ts';
 
 export const ENTRY_HEADER_BYTES = 32;
 export const MESSAGE_ID_BYTES = 16;
@@ -86,10 +86,10 @@ export function encodeEntry(
 ): number {
   let end = at + ENTRY_HEADER_BYTES;
   let flags = 0;
-  buffer.set(messageId, at + MESSAGE_ID_AT);
+  copyFew(messageId, MESSAGE_ID_BYTES, buffer, at + MESSAGE_ID_AT);
   if (message.md5 !== undefined) {
     flags |= FLAG_MD5;
-    buffer.set(message.md5, end);
+    copyFew(message.md5, MD5_BYTES, buffer, end);
     end += MD5_BYTES;
   }
   end += buffer[at + GROUP_BYTES_AT] = writeText(message.groupId, buffer, end);

@@ -65,6 +65,8 @@ export interface Log {
    *  Throws `CAPSTAN_LOG_CORRUPT` with file and offset when storage returns damaged bytes. */
   read(position: LogPosition, length: number): void;
   readonly readBuffer: Buffer;
+  /** All of `readBuffer`. */
+  readonly readView: DataView;
   readonly readOffset: number;
 
   /** Storage is released in whole regions of this many positions: those in which

@@ -5,7 +5,7 @@
  * there is room for its reply, so a handler's own claim cannot fail. */
 
 import { assert } from '../base/assert.ts';
-import { copyBytes, utf8Text } from '../base/bytes.ts';
+import { copyViewed, utf8Text } from '../base/bytes.ts';
 import { ERRORS, isDiskFull, NO_ERROR } from '../base/errors.ts';
 import { BATCH_ENTRIES_MAX, FRAME_BYTES_MAX, GROUP_ID_BYTES_MAX } from '../base/limits.ts';
 import * as codec from '../command/command-codec.ts';
@@ -224,7 +224,8 @@ function writeMessages(
     to += codec.DELIVERY_HEADER_BYTES;
     const length = table.entryBytes(slot);
     log.read(table.position(slot), length);
-    copyBytes(log.readBuffer, log.readOffset, log.readOffset + length, buffer, to);
+    const { readBuffer, readView, readOffset } = log;
+    copyViewed(readBuffer, readView, readOffset, readOffset + length, buffer, view, to);
     to += length;
   }
 }

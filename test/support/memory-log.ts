@@ -68,6 +68,7 @@ export class MemoryLog implements Log {
   view: DataView = viewOf(this.buffer);
   claimedPosition: LogPosition = 0;
   readBuffer: Buffer = this.buffer;
+  readView: DataView = this.view;
   readOffset = 0;
   closed = false;
   readonly spaceLow = false;
@@ -163,6 +164,7 @@ export class MemoryLog implements Log {
     );
     if (record === undefined) throw new RangeError(`nothing is held at ${position}`);
     this.readBuffer = record.bytes;
+    this.readView = viewOf(record.bytes);
     this.readOffset = position - record.position;
   }
 

@@ -4,6 +4,7 @@
  * Invariant: no byte is handed out whose frame's checksum was not found right. */
 
 import { FrameReader } from './frame-reader.ts';
+import { viewOf } from './record.ts';
 import { CorruptionError, type Segment } from './segment.ts';
 import type { Storage, StorageFile } from './storage.ts';
 
@@ -46,6 +47,7 @@ class Cursor {
 export class ColdReader {
   /** Where the bytes are that `read` was asked for last. */
   buffer: Buffer = Buffer.alloc(0);
+  view = viewOf(this.buffer);
   offset = 0;
   readonly #storage: Storage;
   readonly #cursors: Cursor[] = [];
@@ -73,6 +75,7 @@ export class ColdReader {
       throw new CorruptionError({ file, offset, what: `no record of ${length} bytes is here` });
     }
     this.buffer = reader.buffer;
+    this.view = reader.view;
     this.offset = reader.bufferIndex(offset);
   }
 

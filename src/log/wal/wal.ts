@@ -96,6 +96,7 @@ class Wal implements Log {
   readonly view: DataView;
   claimedPosition: LogPosition = 0;
   readBuffer: Buffer;
+  readView: DataView;
   readOffset = 0;
   readonly regionBytes: number;
   spaceLow = false;
@@ -181,6 +182,7 @@ class Wal implements Log {
     this.buffer = Buffer.allocUnsafeSlow(windowBytes + this.#batchBytesMax);
     this.view = viewOf(this.buffer);
     this.readBuffer = this.buffer;
+    this.readView = this.view;
     this.#cold = new ColdReader(this.#storage);
     this.#folder = new SegmentFolder(
       this.#storage,
@@ -455,12 +457,14 @@ class Wal implements Log {
     if (position >= oldestInMemory) {
       const offset = position - this.#base;
       this.readBuffer = this.buffer;
+      this.readView = this.view;
       this.readOffset = offset < 0 ? offset + this.#windowBytes : offset;
       return;
     }
     const segment = this.#segmentOf(Math.floor(position / this.regionBytes));
     this.#cold.read(segment, position % this.regionBytes, length);
     this.readBuffer = this.#cold.buffer;
+    this.readView = this.#cold.view;
     this.readOffset = this.#cold.offset;
   }
 
