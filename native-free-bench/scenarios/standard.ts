@@ -34,7 +34,7 @@ export function urlFor(driver: RemoteDriver, server: CapstanServer): string {
 
 /** Lanes that keep a server busy with batches of a size. */
 export function lanesFor(batch: number): number {
-  return batch >= 100 ? 16 : batch >= 10 ? 32 : 64;
+  return batch >= 10 ? 32 : 64;
 }
 
 export interface CycleSettings extends Partial<DriverOptions> {
