@@ -95,13 +95,30 @@ function optionsOf(scratch: string): BenchOptions {
   };
 }
 
-function runScenarios(options: BenchOptions): Promise<Found> {
+/** @param keep is given all that was found so far after each scenario. */
+function runScenarios(options: BenchOptions, keep: (found: Found) => void): Promise<Found> {
   return runSuite(
     chosen(),
     options,
     (scenario) => console.log(`\n${scenario.name}: ${scenario.summary}`),
-    (scenario, seconds) => console.log(`  ${scenario.name} took ${seconds.toFixed(0)} s`),
+    (scenario, seconds, found) => {
+      console.log(`  ${scenario.name} took ${seconds.toFixed(0)} s`);
+      keep(found);
+    },
   );
+}
+
+/** What there is to say of what was found. */
+function told(origin: Pick<Report, 'machine' | 'command'>, found: Found) {
+  const { charts, tables, loads: _, ...rest } = found;
+  const report: Report = { ...origin, ...rest };
+  const targets = targetsTable(report.rows, values.only.length === 0);
+  return {
+    report,
+    highlights: [targets, ...tables],
+    tables: [targets, ...tables, tableOfRows(report.rows)].filter((t) => t.lines.length > 0),
+    charts: [...overviewCharts(report.rows), ...charts],
+  };
 }
 
 /** After all that is timed. What it failed with. */
@@ -130,7 +147,7 @@ async function explainFunctions(out: string, options: BenchOptions): Promise<voi
   const profileDirectory = join(out, 'profiles');
   rmSync(profileDirectory, { recursive: true, force: true });
   const quietly = { ...options, profileDirectory, onRow: () => undefined };
-  const { loads } = await runScenarios(quietly);
+  const { loads } = await runScenarios(quietly, () => undefined);
   const tables = writeFunctions(join(out, 'functions.md'), profileDirectory, loads);
   for (const table of tables) console.log(`\n${textTable(table)}`);
 }
@@ -156,18 +173,18 @@ async function main(): Promise<void> {
   const origin = { machine, command };
   console.log(machineLine(machine));
   if (values.costs) return end(out, await explainCosts(out, origin, options));
-  const { charts, tables, loads: _, ...found } = await runScenarios(options);
-  const report: Report = { ...origin, ...found };
-  const targets = targetsTable(report.rows, values.only.length === 0);
-  const all = [targets, ...tables, tableOfRows(report.rows)].filter((t) => t.lines.length > 0);
-  const allCharts = [...overviewCharts(report.rows), ...charts];
-  writeReport(out, report, all, allCharts);
-  for (const table of all) console.log(`\n${textTable(table)}`);
+  // After each scenario: a run that is broken off, or breaks, leaves what it had.
+  const keep = (found: Found) => {
+    const { report, tables, charts } = told(origin, found);
+    writeReport(out, report, tables, charts);
+  };
+  const { report, highlights, tables, charts } = told(origin, await runScenarios(options, keep));
+  for (const table of tables) console.log(`\n${textTable(table)}`);
+  // A wrong count makes every figure doubtful.
+  const isSound = !report.failures.some(({ wrongCount }) => wrongCount);
+  if (values.publish && isSound) publish(ROOT, PUBLISHED_FOLDER, report, highlights, charts);
   const failures = [...report.failures];
   if (values.profile) failures.push(...(await explainCosts(out, origin, options)));
-  if (values.publish && failures.length === 0) {
-    publish(ROOT, PUBLISHED_FOLDER, report, [targets, ...tables], allCharts);
-  }
   if (values.functions) await explainFunctions(out, options);
   end(out, failures);
 }

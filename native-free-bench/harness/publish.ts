@@ -26,11 +26,19 @@ function section(
   const images = CHARTS_SHOWN.flatMap((name) => charts.filter((chart) => chart.name === name)).map(
     ({ name, title }) => `![${title}](${plots}/${name}.svg)`,
   );
+  const failed = report.failures.map(
+    ({ scenario, name, message }) => `Failed in this run: ${scenario}, ${name}: ${headOf(message)}`,
+  );
   return [
     `Measured with \`${report.command}\` on ${machineLine(report.machine)}.`,
+    ...failed,
     ...tables.flatMap((table) => [`**${table.title}**`, markdownTable(table)]),
     images.join('\n'),
   ].join('\n\n');
+}
+
+function headOf(message: string): string {
+  return message.split('\n')[0]!;
 }
 
 /** Those that were measured last; empty where there are none. */
@@ -62,7 +70,8 @@ export function publishCosts(root: string, folder: string): void {
   });
 }
 
-/** The costs are those that were measured last, perhaps in another run.
+/** What failed is named, and the rest is published. The costs are those that were measured last,
+ *  perhaps in another run.
  *  @param folder of the results, from the README's own. */
 export function publish(
   root: string,

@@ -1,5 +1,7 @@
 /* What a benchmark tells: rows, each a figure with all that it depends on. */
 
+import { medianOf } from './median.ts';
+
 export interface Target {
   readonly sense: 'at least' | 'at most';
   readonly value: number;
@@ -51,8 +53,8 @@ function verdictOf(figure: number, target: Target | undefined): Row['verdict'] {
 
 /** The row of a plan: the median reading, with its own CPU figures. */
 export function rowOf(scenario: string, plan: RowPlan, readings: readonly Reading[]): Row {
-  const sorted = readings.toSorted((a, b) => a.figure - b.figure);
-  const median = sorted[Math.floor((sorted.length - 1) / 2)]!;
+  const figures = readings.map(({ figure }) => figure);
+  const median = medianOf(readings, ({ figure }) => figure)!;
   const target: Target | undefined =
     plan.target === undefined
       ? undefined
@@ -64,7 +66,7 @@ export function rowOf(scenario: string, plan: RowPlan, readings: readonly Readin
     durability: plan.durability,
     figure: median.figure,
     unit: plan.unit,
-    spread: [sorted[0]!.figure, sorted.at(-1)!.figure],
+    spread: [Math.min(...figures), Math.max(...figures)],
     repeats: readings.length,
     serverCpuUsPerMessage: median.serverCpuUsPerMessage,
     loadCpuUsPerMessage: median.loadCpuUsPerMessage,

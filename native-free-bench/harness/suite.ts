@@ -1,4 +1,5 @@
-/* Runs scenarios one after the other, and gathers what they found. */
+/* Runs scenarios one after the other, and gathers what they found. Whoever is told that one ended
+ * has all that was found until then. */
 
 import type { Chart } from '../charts/chart.ts';
 import type { Profiled } from '../profile/v8-profile.ts';
@@ -18,17 +19,26 @@ export async function runSuite(
   scenarios: readonly Scenario[],
   options: BenchOptions,
   onBegin: (scenario: Scenario) => void = () => undefined,
-  onEnd: (scenario: Scenario, seconds: number) => void = () => undefined,
+  onEnd: (scenario: Scenario, seconds: number, found: Found) => void = () => undefined,
 ): Promise<Found> {
-  const done: { scenario: Scenario; bench: Bench }[] = [];
+  const done: Done[] = [];
   for (const scenario of scenarios) {
     const bench = new Bench(scenario.name, options);
     onBegin(scenario);
     const begunAt = performance.now();
     await bench.attempt(scenario.name, () => scenario.run(bench));
-    onEnd(scenario, (performance.now() - begunAt) / 1000);
     done.push({ scenario, bench });
+    onEnd(scenario, (performance.now() - begunAt) / 1000, foundBy(done));
   }
+  return foundBy(done);
+}
+
+interface Done {
+  readonly scenario: Scenario;
+  readonly bench: Bench;
+}
+
+function foundBy(done: readonly Done[]): Found {
   const measured = done.filter(({ bench }) => bench.rows.length > 0);
   return {
     rows: done.flatMap(({ bench }) => bench.rows),

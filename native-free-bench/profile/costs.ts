@@ -10,6 +10,7 @@
  * take a sample costs its thread something, the more so when it has to wake for it; a thread that
  * has nothing else to do tells how much. */
 
+import { medianOf } from '../harness/median.ts';
 import {
   ASLEEP,
   areasOf,
@@ -87,16 +88,12 @@ interface ThreadSamples {
   readonly runUs: number;
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
-}
-
 function samplesOf(run: CostRun, noted: NotedThread, profile: Profile): ThreadSamples {
   const thread = threadNameOf([noted.entry]);
   const areaByNode = areasOf(profile.nodes);
   const deltas: number[] = [];
   eachSample(profile, run, (_, us) => deltas.push(us));
-  const usual = median(deltas);
+  const usual = medianOf(deltas, (us) => us) ?? 0;
   const areas = new Sums();
   eachSample(profile, run, ({ id }, us) => {
     const area = areaByNode.get(id) ?? OTHER;

@@ -96,6 +96,15 @@ describe('a run of the benchmark', () => {
     expect(rows).toMatchObject([{ figure: 3, serverCpuUsPerMessage: 30, spread: [1, 5] }]);
   });
 
+  it('tells after each scenario what was found so far', async () => {
+    const other = { ...sound, name: 'other' };
+    const found: string[][] = [];
+    await runSuite([sound, other], OPTIONS, undefined, (_, _seconds, { rows }) => {
+      found.push(rows.map(({ scenario }) => scenario));
+    });
+    expect(found).toEqual([['sound'], ['sound', 'other']]);
+  });
+
   it('goes on after a scenario that throws, and fails', async () => {
     const broken = scenarioOf('broken', () => Promise.reject(new Error('no server')));
     const found = await runSuite([broken, sound], OPTIONS);
