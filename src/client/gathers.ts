@@ -131,7 +131,7 @@ export class ReceiptGather extends Gather<ReceiptResults> {
   onAnswer(kind: number, reader: FrameReader): void {
     if (kind === FRAME.DONE) {
       for (const call of this.calls) {
-        call.resolve(Array.from({ length: call.count }, () => undefined));
+        call.resolve(new Array<undefined>(call.count).fill(undefined));
       }
       return;
     }
