@@ -23,6 +23,7 @@ import { targetsTable } from './scenarios/targets.ts';
 const BUILD_DIRECTORY = fileURLToPath(new URL('../..', import.meta.url));
 const ROOT = join(BUILD_DIRECTORY, '../..');
 const PUBLISHED_FOLDER = 'native-free-bench/published';
+const PUBLISHED = join(ROOT, PUBLISHED_FOLDER);
 const HELP = `npm run bench -- [options]
   --quick           the few values that say most, once each: within five minutes
   --only NAME       this scenario; may be given several times
@@ -126,6 +127,7 @@ async function explainCosts(
   out: string,
   origin: Pick<Costs, 'machine' | 'command'>,
   options: BenchOptions,
+  publishes: boolean,
 ): Promise<readonly Failure[]> {
   if (process.platform !== 'linux') {
     options.onSkip({ name: 'costs', reason: 'only Linux tells the CPU time of a thread' });
@@ -137,7 +139,10 @@ async function explainCosts(
   const costs = { ...origin, paths };
   mkdirSync(out, { recursive: true });
   writeCosts(out, costs);
-  if (values.publish) publishCosts(ROOT, PUBLISHED_FOLDER);
+  if (publishes) {
+    writeCosts(PUBLISHED, costs);
+    publishCosts(ROOT, PUBLISHED_FOLDER);
+  }
   console.log(`\n${textTable(costsTable(costs))}`);
   return [];
 }
@@ -160,9 +165,7 @@ function end(out: string, failures: readonly Failure[]): never {
 }
 
 async function main(): Promise<void> {
-  const out = values.publish
-    ? join(ROOT, PUBLISHED_FOLDER)
-    : (values.out ?? join(BUILD_DIRECTORY, 'results'));
+  const out = values.out ?? join(BUILD_DIRECTORY, 'results');
   const machine = describeMachine(values.scratch);
   const scratch = mkdtempSync(join(values.scratch, 'run-'));
   chmodSync(scratch, 0o711); // A peer may run as another user.
@@ -172,7 +175,7 @@ async function main(): Promise<void> {
   const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
   const origin = { machine, command };
   console.log(machineLine(machine));
-  if (values.costs) return end(out, await explainCosts(out, origin, options));
+  if (values.costs) return end(out, await explainCosts(out, origin, options, values.publish));
   // After each scenario: a run that is broken off, or breaks, leaves what it had.
   const keep = (found: Found) => {
     const { report, tables, charts } = told(origin, found);
@@ -180,11 +183,16 @@ async function main(): Promise<void> {
   };
   const { report, highlights, tables, charts } = told(origin, await runScenarios(options, keep));
   for (const table of tables) console.log(`\n${textTable(table)}`);
-  // A wrong count makes every figure doubtful.
   const isSound = !report.failures.some(({ wrongCount }) => wrongCount);
-  if (values.publish && isSound) publish(ROOT, PUBLISHED_FOLDER, report, highlights, charts);
+  const publishes = values.publish && isSound;
+  if (publishes) {
+    writeReport(PUBLISHED, report, tables, charts);
+    publish(ROOT, PUBLISHED_FOLDER, report, highlights, charts);
+  } else if (values.publish) {
+    console.log('\nNot published: a count is wrong, which makes every figure doubtful.');
+  }
   const failures = [...report.failures];
-  if (values.profile) failures.push(...(await explainCosts(out, origin, options)));
+  if (values.profile) failures.push(...(await explainCosts(out, origin, options, publishes)));
   if (values.functions) await explainFunctions(out, options);
   end(out, failures);
 }

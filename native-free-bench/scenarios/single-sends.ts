@@ -1,5 +1,5 @@
 /* One message a request, 64 in flight: HTTP and WebSocket; and HTTP against a bare µWS server that
- * only reads the same body, in turns of a second, because what both are measured by changes. */
+ * only reads the same body, in short turns, because what both are measured by changes. */
 
 import { type Bench, type Scenario, throughputOf } from '../harness/bench.ts';
 import { startHello } from '../harness/hello.ts';
@@ -20,8 +20,10 @@ const TARGET_HTTP_PER_SECOND = 50_000;
 const TARGET_SOCKET_PER_SECOND = 150_000;
 const TARGET_RATIO = 0.6;
 const REQUESTS_PER_SECOND_ROUGHLY = 20_000;
-const TURNS = { count: 9, warmupSeconds: 0.5, seconds: 1 };
-const QUICK_TURNS = { count: 2, warmupSeconds: 0.4, seconds: 0.4 };
+const TURNS = 9;
+const QUICK_TURNS = 2;
+const TURN_WARMUP_SECONDS = 0.4;
+const TURN_SHARE = 1 / 3; // of a measurement's time
 const SENDS = { batch: 1, lanes: IN_FLIGHT, connections: 4 };
 
 export function singleSends(bench: Bench, driver: 'websocket' | 'sqs-json'): Promise<Reading> {
@@ -34,7 +36,8 @@ async function besideHello(bench: Bench) {
   try {
     return await bench.withServer({}, async (server) => {
       const settings = { driver: 'sqs-json', batch: 1, lanes: IN_FLIGHT } as const;
-      const { count, ...turn } = bench.quick ? QUICK_TURNS : TURNS;
+      const count = bench.quick ? QUICK_TURNS : TURNS;
+      const turn = { warmupSeconds: TURN_WARMUP_SECONDS, seconds: bench.seconds * TURN_SHARE };
       const send = (): Promise<LoadReport> =>
         bench.load(
           'enqueue',
