@@ -8,8 +8,7 @@
  * The MAC is SipHash-2-4 over all fields before it, under a key of the data folder, so a handle
  * can be neither forged nor used on another queue, and outlives a restart.
  *
- * Owned by one router's thread. Encoding and decoding stay in registers: one string is made per
- * encode, nothing per decode. */
+ * Owned by one router's thread. One string is made per encode, nothing per decode. */
 
 import { createHmac } from 'node:crypto';
 import { assert } from '../base/assert.ts';
@@ -29,7 +28,6 @@ const VALUES = new Int8Array(128).fill(NOT_IN_ALPHABET);
 for (let value = 0; value < CODES.length; value++) VALUES[CODES[value]!] = value;
 
 /** SipHash pads 19 bytes of message to 24; the last of them is the length. */
-const MESSAGE_BYTES = 24;
 const MESSAGE_LENGTH_WORD = 19 << 24;
 
 export class ReceiptCodec {
@@ -40,7 +38,6 @@ export class ReceiptCodec {
   delivery = 0;
 
   readonly #hash: SipHash;
-  readonly #message: Int32Array;
 
   /** @param secret of the data folder, 32 random bytes. */
   constructor(secret: Uint8Array) {
@@ -48,8 +45,6 @@ export class ReceiptCodec {
     // A key of its own, so that the secret may serve other purposes too.
     const key = createHmac('sha256', secret).update('capstan receipt handle').digest();
     this.#hash = new SipHash(key.subarray(0, SIPHASH_KEY_BYTES));
-    this.#message = this.#hash.message;
-    this.#message[5] = MESSAGE_LENGTH_WORD;
   }
 
   /** Of `sequence` and `delivery` the low 32 bits count. */
@@ -131,13 +126,13 @@ export class ReceiptCodec {
   }
 
   #authenticateAt(view: DataView, at: number): void {
-    const message = this.#message;
-    message[0] = view.getInt32(at + codec.SEALED_SLOT_AT);
-    message[1] = view.getInt32(at + codec.SEALED_SEQUENCE_AT);
-    message[2] = view.getInt32(at + codec.SEALED_DELIVERY_AT);
-    message[3] = view.getInt32(at + codec.SEALED_QUEUE_AT);
-    message[4] = (VERSION << 16) | view.getUint16(at + codec.SEALED_PARTITION_AT);
-    this.#hash.digest(MESSAGE_BYTES);
+    this.#authenticate(
+      (VERSION << 16) | view.getUint16(at + codec.SEALED_PARTITION_AT),
+      view.getInt32(at + codec.SEALED_SLOT_AT),
+      view.getInt32(at + codec.SEALED_SEQUENCE_AT),
+      view.getInt32(at + codec.SEALED_DELIVERY_AT),
+      view.getInt32(at + codec.SEALED_QUEUE_AT),
+    );
   }
 
   #authenticate(
@@ -147,13 +142,7 @@ export class ReceiptCodec {
     delivery: number,
     queueId: number,
   ): void {
-    const message = this.#message;
-    message[0] = slot;
-    message[1] = sequenceLow;
-    message[2] = delivery;
-    message[3] = queueId;
-    message[4] = head;
-    this.#hash.digest(MESSAGE_BYTES);
+    this.#hash.digest(slot, sequenceLow, delivery, queueId, head, MESSAGE_LENGTH_WORD);
   }
 }
 
