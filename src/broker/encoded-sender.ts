@@ -76,7 +76,8 @@ export class EncodedSender {
       try {
         this.#sendPart(handle, queue, block, part, results);
       } catch (error) {
-        results.failPart(part.places, error as BrokerError);
+        if (!(error instanceof BrokerError)) throw error;
+        results.failPart(part.places, error);
       }
     }
   }

@@ -1,7 +1,7 @@
 /* Deletes and visibility changes: receipts are checked, sorted by partition, and sent as one frame
  * each. A receipt that is not ours fails alone. */
 
-import { ERRORS, type ErrorCode, errorCodeOf } from '../base/errors.ts';
+import { BrokerError, ERRORS, type ErrorCode, errorCodeOf } from '../base/errors.ts';
 import { BATCH_ENTRIES_MAX } from '../base/limits.ts';
 import type { Settle } from '../base/settle.ts';
 import * as codec from '../command/command-codec.ts';
@@ -49,8 +49,13 @@ export class ReceiptBatches {
       return;
     }
     const batch = new ReceiptBatch(count, result);
-    const mixed = this.#read(queueId, receipts, batch);
-    this.#send(op, queueId, count, timeoutsMs, mixed, batch);
+    try {
+      const mixed = this.#read(queueId, receipts, batch);
+      this.#send(op, queueId, count, timeoutsMs, mixed, batch);
+    } catch (error) {
+      // After a defect part of it may be on its way all the same; nobody is told of that.
+      batch.abandon(error);
+    }
   }
 
   /** The same for receipts as bytes; with OP_CHANGE_VISIBILITY a timeout follows on each. */
@@ -168,7 +173,8 @@ export class ReceiptBatches {
     try {
       correlation = handle.begin(bytes, request);
     } catch (error) {
-      request.onFailure(error as never);
+      if (!(error instanceof BrokerError)) throw error;
+      request.onFailure(error);
       return;
     }
     const { view, at } = handle;
@@ -198,6 +204,7 @@ class ReceiptBatch implements PartedBatch {
   readonly #results: (ErrorCode | undefined)[];
   readonly #result: Settle<(ErrorCode | undefined)[]>;
   #parts = 0;
+  #told = false;
 
   constructor(count: number, result: Settle<(ErrorCode | undefined)[]>) {
     this.#results = new Array<ErrorCode | undefined>(count).fill(undefined);
@@ -206,7 +213,19 @@ class ReceiptBatch implements PartedBatch {
 
   expect(parts: number): void {
     this.#parts = parts;
-    if (parts === 0) this.#result.resolve(this.#results);
+    if (parts === 0) this.#end();
+  }
+
+  #end(): void {
+    if (this.#told) return;
+    this.#told = true;
+    this.#result.resolve(this.#results);
+  }
+
+  abandon(error: unknown): void {
+    if (this.#told) return;
+    this.#told = true;
+    this.#result.reject(error);
   }
 
   fail(index: number, code: ErrorCode): void {
@@ -214,7 +233,7 @@ class ReceiptBatch implements PartedBatch {
   }
 
   onPart(): void {
-    if (--this.#parts === 0) this.#result.resolve(this.#results);
+    if (--this.#parts === 0) this.#end();
   }
 }
 

@@ -6,7 +6,7 @@
  * flag of a queue is up exactly while receivers wait for it. */
 
 import { assert } from '../base/assert.ts';
-import { type BrokerError, NO_ERROR } from '../base/errors.ts';
+import { BrokerError, NO_ERROR } from '../base/errors.ts';
 import type { EventLoop, Timer } from '../base/event-loop.ts';
 import { type Linked, LinkedList } from '../base/linked-list.ts';
 import type { Settle } from '../base/settle.ts';
@@ -86,7 +86,8 @@ export class QueueReceivers {
   }
 
   /** Asks a partition that has messages ready; false when there is none. A receiver that has no
-   *  room for messages is parked instead, and so has ended. */
+   *  room for messages is parked instead, and one whose request has no room fails: both have
+   *  ended. */
   ask(receiver: Receiver): boolean {
     const { board, handles, flushSoon } = this.#context;
     const count = handles.length;
@@ -98,12 +99,19 @@ export class QueueReceivers {
       if ((left > 0 || receiver.mayRepeat) && handle.running) {
         if (!receiver.admit()) return true;
         this.#next = partition + 1;
+        receiver.repeatsLeft--;
+        try {
+          writeReceive(handle, receiver, this.queue.queueId);
+        } catch (error) {
+          // More is asked of the partition than can wait for it. The error is this receiver's, not
+          // that of whoever had it tried.
+          receiver.fail(asBrokerError(error));
+          return true;
+        }
         receiver.askedOf = partition;
         receiver.asked = Math.max(0, Math.min(left, receiver.options.max));
         receiver.isAsking = true;
-        receiver.repeatsLeft--;
         this.#asked[partition]! += receiver.asked;
-        writeReceive(handle, receiver, this.queue.queueId);
         flushSoon();
         return true;
       }
@@ -172,6 +180,13 @@ export class QueueReceivers {
       else receiver.fail(error);
     }
   }
+}
+
+/** Another than a BrokerError is a defect: what was begun may be on its way all the same. */
+function asBrokerError(error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error;
+  const detail = 'The request failed inside the server.';
+  return new BrokerError('CAPSTAN_INTERNAL', detail, { cause: error });
 }
 
 function writeReceive(handle: PartitionHandle, receiver: Receiver, queueId: number): void {

@@ -53,7 +53,7 @@ export class Sender {
     this.#current = (this.#current + 1) % this.#handles.length;
   }
 
-  /** Throws before anything was sent; then `result` is not told. */
+  /** Throws before anything was begun; then `result` is not told. */
   send(
     queue: QueueDefinition,
     messages: readonly OutgoingMessage[],
@@ -87,10 +87,15 @@ export class Sender {
       );
     }
     const batch = new Batch(count, result);
-    if (!keyed) {
-      this.#write(this.place(bytes), queue, messages, undefined, bytes, batch);
-    } else {
-      this.#sendKeyed(queue, messages, bytes, batch);
+    try {
+      if (!keyed) {
+        this.#write(this.place(bytes), queue, messages, undefined, bytes, batch);
+      } else {
+        this.#sendKeyed(queue, messages, bytes, batch);
+      }
+    } catch (error) {
+      // After a defect part of it may be on its way all the same; nobody is told of that.
+      batch.fail(error);
     }
     this.#flushSoon();
   }
@@ -159,7 +164,8 @@ export class Sender {
       try {
         this.#write(handle, queue, part.messages, places, room, batch);
       } catch (error) {
-        batch.onPart(error as BrokerError, part.places);
+        if (!(error instanceof BrokerError)) throw error;
+        batch.onPart(error, part.places);
       }
     }
   }
@@ -189,7 +195,11 @@ export class Sender {
   }
 }
 
-function checkMessage({ groupId, deduplicationId, delayMs }: OutgoingMessage): void {
+function checkMessage({ body, groupId, deduplicationId, delayMs }: OutgoingMessage): void {
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
+    const detail = 'A body is a string or a Uint8Array; make one of these of what you have.';
+    throw new BrokerError('CAPSTAN_INVALID_ARGUMENT', detail);
+  }
   if (groupId !== undefined) checkId('groupId', groupId, GROUP_ID_BYTES_MAX);
   if (deduplicationId !== undefined) {
     checkId('deduplicationId', deduplicationId, DEDUPLICATION_ID_BYTES_MAX);
@@ -221,6 +231,7 @@ class Batch implements SendSink {
   /** Not all parts came to the same end. */
   #mixed = false;
   #ended = 0;
+  #told = false;
 
   constructor(count: number, result: Settle<SendOutcome[]>) {
     this.outcomes = new Array<SendOutcome>(count);
@@ -231,11 +242,20 @@ class Batch implements SendSink {
     this.#parts = parts;
   }
 
+  /** Ends it as a whole, whatever its parts come to. */
+  fail(error: unknown): void {
+    if (this.#told) return;
+    this.#told = true;
+    this.#result.reject(error);
+  }
+
   onPart(error: BrokerError | undefined, places: readonly number[] | undefined): void {
+    if (this.#told) return;
     this.#mixed ||= this.#ended > 0 && error?.code !== this.#failure?.code;
     this.#failure = error;
     if (error !== undefined) this.#fail(error.code, places);
     if (++this.#ended < this.#parts) return;
+    this.#told = true;
     if (error !== undefined && !this.#mixed) this.#result.reject(error);
     else this.#result.resolve(this.outcomes);
   }

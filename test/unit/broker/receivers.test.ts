@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ERRORS, NO_ERROR } from '../../../src/base/errors.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { BrokerError, ERRORS, NO_ERROR } from '../../../src/base/errors.ts';
 import { NODE_EVENT_LOOP } from '../../../src/base/event-loop.ts';
 import type { Delivered } from '../../../src/broker/delivered.ts';
 import { PartitionHandle } from '../../../src/broker/partition-handle.ts';
@@ -103,6 +103,32 @@ describe('once waits have been ended', () => {
     mayWait = false;
     reply(correlation, []);
     expect(await received).toEqual([]);
+  });
+});
+
+describe('receivers that find no room for what they ask', () => {
+  it('fail by themselves, once, and leave nothing behind', async () => {
+    const told: unknown[] = [];
+    const settle = (name: string) => ({
+      resolve: (messages: Delivered[]) => told.push([name, messages.length]),
+      reject: (error: unknown) => told.push([name, (error as BrokerError).code]),
+    });
+    receivers.receive(OPTIONS, settle('waiting'));
+    const begin = vi.spyOn(handle, 'begin').mockImplementation(() => {
+      throw new BrokerError('CAPSTAN_THROTTLED', 'full');
+    });
+    publish(1); // Nobody has rung yet: the next to come has the first ask.
+    receivers.receive(OPTIONS, settle('next'));
+    expect(told).toEqual([
+      ['waiting', 'CAPSTAN_THROTTLED'],
+      ['next', 'CAPSTAN_THROTTLED'],
+    ]);
+    expect(receivers.idle).toBe(true);
+    begin.mockRestore();
+    const received = receive();
+    reply(takeRequest()!, ['one']);
+    expect(await received).toHaveLength(1);
+    expect(told).toHaveLength(2);
   });
 });
 

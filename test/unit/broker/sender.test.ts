@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { assert, InvariantError } from '../../../src/base/assert.ts';
 import { ERRORS } from '../../../src/base/errors.ts';
 import { EncodedSender } from '../../../src/broker/encoded-sender.ts';
 import { MessageIds } from '../../../src/broker/message-ids.ts';
@@ -97,3 +98,22 @@ test.each(Object.entries(WAYS))(
     await expect(sent).rejects.toMatchObject({ code: 'CAPSTAN_DISK_FULL' });
   },
 );
+
+test.each([1, 2])('a defect fails a batch over %d partitions as a whole, once', async (parts) => {
+  const { handles, ends, flush } = twoPartitions();
+  vi.spyOn(handles[0]!, 'finish').mockImplementationOnce(() => assert(false, 'a defect'));
+  const told: unknown[] = [];
+  new Sender(handles, new MessageIds(), CLOCK, flush).send(queue, messages.slice(0, parts), {
+    resolve: (outcomes) => told.push(outcomes),
+    reject: (error) => told.push(error),
+  });
+  expect(told).toEqual([expect.any(InvariantError)]);
+  // What it had begun is answered all the same.
+  flush();
+  refuse(ends[0]!, ERRORS.CAPSTAN_DISK_FULL.number);
+  for (const handle of handles) {
+    handle.drain(() => undefined);
+    handle.detach('CAPSTAN_PARTITION_RESTARTING');
+  }
+  expect(told).toHaveLength(1);
+});
