@@ -97,7 +97,7 @@ export class Exchange implements HttpRequest {
       this.contentType = '';
     } else if (this.#keepHeaders(request)) {
       this.query = request.getQuery() ?? '';
-      this.contentType = this.header('content-type');
+      this.contentType = request.getHeader('content-type');
     } else {
       // Without an answer: after one, the server would go on to what follows on the connection.
       response.close();
@@ -151,12 +151,22 @@ export class Exchange implements HttpRequest {
     if (this.method === 'HEAD' || this.method === 'OPTIONS') {
       // An answer without a body cannot be held back as `#send` does it. One that comes later than
       // the request can: the server takes no other request of the connection before it.
-      const kept = { ...answer, body: copyOf(answer.body) };
-      setImmediate(() => this.#answerNow(kept));
+      this.#answerNext(answer);
     } else {
       this.#answerNow(answer);
     }
   };
+
+  #answerNext(answer: HttpAnswer): void {
+    let kept: HttpAnswer;
+    try {
+      kept = { ...answer, body: copyOf(answer.body) };
+    } catch (error) {
+      this.#onFailure(error);
+      return;
+    }
+    setImmediate(() => this.#answerNow(kept));
+  }
 
   #answerNow(answer: HttpAnswer): void {
     this.#handling = false;

@@ -34,7 +34,7 @@ export interface HttpRequest {
   /** Calls `pending` off when the client goes away before it is answered: one of these, or
    *  `signal`, which takes ten times as long. */
   onGone(pending: Cancellable): void;
-  /** The answer of a handler that has returned without one. Never throws. */
+  /** Gives the answer, once, of a handler that returns none. Never throws. */
   respond(answer: HttpAnswer): void;
 }
 

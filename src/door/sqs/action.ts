@@ -39,7 +39,7 @@ export interface Action<
   Result extends ValueOf<Output> = ValueOf<Output>,
 > extends ActionShapes<Input, Output> {
   /** Writes the result as JSON; by default json-codec.ts does. */
-  readonly writeJson?: (result: Result, to: JsonBytes) => void;
+  readonly writeJson?: ((result: Result, to: JsonBytes) => void) | undefined;
   /** What the result is where text can only have the characters of XML. */
   readonly forXml?: (result: Result) => ValueOf<Output>;
   /** Tells `result`, at once or later, or throws. */
@@ -48,6 +48,7 @@ export interface Action<
 
 interface Row<Input extends StructShape, Output extends StructShape>
   extends ActionShapes<Input, Output> {
+  readonly writeJson?: Action<Input, Output>['writeJson'];
   /** A result that needs no waiting may come without a promise. */
   run(
     context: SqsContext,

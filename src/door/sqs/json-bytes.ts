@@ -6,6 +6,8 @@ import { BACKSLASH, QUOTE, SPACE, stopFrom } from './json-stops.ts';
 import { digestHexInto } from './md5.ts';
 
 const FIRST_BYTES = 64 * 1024;
+/** More is given back once it is not needed any longer. */
+const KEPT_BYTES_MAX = 1024 * 1024;
 const DIGEST_CHARS = 32;
 const ID_CHARS = 36;
 const UTF8_BYTES_PER_CHAR_MAX = 3;
@@ -33,6 +35,10 @@ export class JsonBytes {
   /** Begins anew. */
   clear(): this {
     this.#length = 0;
+    if (this.#bytes.length > KEPT_BYTES_MAX) {
+      this.#bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+      this.#words = new Int32Array(this.#bytes.buffer);
+    }
     return this;
   }
 

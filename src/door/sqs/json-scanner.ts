@@ -26,10 +26,13 @@ const DIGIT_0 = 0x30;
 
 const WHOLE_DIGITS_MAX = 9;
 
-/** One SQS batch of usual size; made larger when one is. */
+/** One SQS batch of usual size; made larger when one is, and small again after a very large one. */
 const KEPT_BYTES = 64 * 1024;
+const KEPT_BYTES_MAX = 1024 * 1024;
+/** An escape at the end of a request, which is none, is stepped over into these. */
+const SENTINEL_BYTES = 2;
 const WORD_BYTES = 4;
-/** Holds the request at its start, and a zero after it, at which every search ends. */
+/** Holds the request at its start, and zeros after it, at which every search ends. */
 let bytes: Buffer = Buffer.allocUnsafeSlow(KEPT_BYTES);
 let words = new Int32Array(bytes.buffer);
 let requestBytes = 0;
@@ -50,9 +53,11 @@ export function scanJson(shape: StructShape, body: Buffer): unknown {
   ascii = isAscii(body);
   if (!ascii && !isUtf8(body)) return undefined;
   requestBytes = body.length;
-  if (requestBytes >= bytes.length) reserve(requestBytes + 1);
+  const needed = requestBytes + SENTINEL_BYTES;
+  if (needed > bytes.length) reserve(needed);
+  else if (bytes.length > KEPT_BYTES_MAX && needed <= KEPT_BYTES) reserve(KEPT_BYTES);
   bytes.set(body);
-  bytes[requestBytes] = 0;
+  bytes.fill(0, requestBytes, needed);
   at = 0;
   unescaped = undefined;
   unescapedEnd = 0;

@@ -21,15 +21,16 @@ const BACKSLASHES = ONES * BACKSLASH;
 const HIGHS = 0x80808080 | 0;
 
 /** The place, from `from` on, of the first byte at which a text stops: a quote, a backslash, a
- *  control character, LEAD_OF_REFUSED. There must be one.
+ *  control character, LEAD_OF_REFUSED; where there is none, the length of `bytes`.
  *  @param words the same memory as `bytes`, from its start. */
 export function stopFrom(bytes: Uint8Array, words: Int32Array, from: number): number {
   let place = from;
-  while ((place & (WORD_BYTES - 1)) !== 0) {
+  while ((place & (WORD_BYTES - 1)) !== 0 && place < bytes.length) {
     if (STOPS[bytes[place]!] !== 0) return place;
     place++;
   }
-  for (;;) {
+  const end = bytes.length & -WORD_BYTES;
+  while (place < end) {
     // Finds every word that has one, and some that do not: borrows run upwards, from a byte that
     // is one, and what is not ASCII is looked at byte by byte.
     let found: number;
@@ -43,7 +44,9 @@ export function stopFrom(bytes: Uint8Array, words: Int32Array, from: number): nu
         ((word - SPACES) & ~word) |
         word;
       place += WORD_BYTES;
-    } while ((found & HIGHS) === 0);
+    } while ((found & HIGHS) === 0 && place < end);
     for (let i = place - WORD_BYTES; i < place; i++) if (STOPS[bytes[i]!] !== 0) return i;
   }
+  while (place < bytes.length && STOPS[bytes[place]!] === 0) place++;
+  return place;
 }

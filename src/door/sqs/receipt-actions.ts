@@ -114,6 +114,7 @@ export const changeMessageVisibilityBatch = action({
   name: 'ChangeMessageVisibilityBatch',
   input: shapes.CHANGE_VISIBILITY_BATCH,
   output: shapes.CHANGE_VISIBILITY_BATCH_RESULT,
+  writeJson: writeIds,
   async run(context, { QueueUrl, Entries }) {
     const queue = requireQueue(context, QueueUrl);
     const entries = checkBatch(Entries, 'ChangeMessageVisibilityBatchRequestEntry');

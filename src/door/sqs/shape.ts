@@ -71,7 +71,7 @@ export type Shape =
     };
 
 /** A text, or the bytes of one that is UTF-8 and has only characters that SQS takes. The bytes are
- *  lent until the request is answered. */
+ *  lent until the next request is read: what is done with them is done at once. */
 export type Body = string | Uint8Array;
 
 /** What a shape is to the code. A map is a list of entries: its keys come from outside, and no

@@ -161,6 +161,7 @@ export function createSqsProtocol(options: SqsOptions): HttpProtocol {
     readonly #request: HttpRequest;
     readonly #wire: Wire;
     readonly #action: Action;
+    #told = false;
 
     constructor(request: HttpRequest, wire: Wire, action: Action) {
       this.#request = request;
@@ -175,11 +176,21 @@ export function createSqsProtocol(options: SqsOptions): HttpProtocol {
       } catch (error) {
         answer = fail(this.#wire, error);
       }
-      this.#request.respond(answer);
+      this.#respond(answer);
     }
 
     reject(error: unknown): void {
-      this.#request.respond(fail(this.#wire, error));
+      this.#respond(fail(this.#wire, error));
+    }
+
+    /** Once: after its answer a request's place is another's. */
+    #respond(answer: HttpAnswer): void {
+      if (this.#told) {
+        logger.error({ action: this.#action.name }, 'an action has told a second result');
+        return;
+      }
+      this.#told = true;
+      this.#request.respond(answer);
     }
   }
 

@@ -98,9 +98,11 @@ describe('a request', () => {
       });
       return undefined;
     };
-    for (const method of ['POST', 'GET']) {
+    for (const method of ['POST', 'GET', 'HEAD']) {
       lent.write('lent');
-      expect((await rawFetch(port, method, '/', '')).body).toBe('lent');
+      const answer = await rawFetch(port, method, '/', '');
+      expect(answer.headers.get('content-length')).toBe('4');
+      if (method !== 'HEAD') expect(answer.body).toBe('lent');
     }
   });
 
@@ -123,6 +125,11 @@ describe('a request', () => {
     await connection.send(rawRequest('GET', '/'));
     connection.close();
     await gone;
+    handle = (request) => {
+      request.onGone({ cancel: () => cancelled++ });
+      return text('');
+    };
+    await rawFetch(port, 'GET', '/');
     expect(cancelled).toBe(1);
     await expectServing();
     expect(server.inFlight).toBe(0);

@@ -24,6 +24,17 @@ function checkAgreement(shape: (typeof SHAPES)[number], text: string | Buffer): 
   return true;
 }
 
+test.each([65_533, 65_534, 65_535, 65_536, 65_537, 131_071, 200_003])(
+  'a request of %d bytes that ends in the middle of an escape is left to the other reader',
+  (length) => {
+    const start = '{"QueueUrl":"http://x/0/q","MessageBody":"';
+    const end = '","MessageAttributes":{"a\\';
+    const body = start + 'a'.repeat(length - start.length - end.length) + end;
+    expect(body).toHaveLength(length);
+    expect(scanJson(shapes.SEND_MESSAGE, Buffer.from(body))).toBeUndefined();
+  },
+);
+
 const text = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.string({ unit: 'grapheme' }),
