@@ -11,6 +11,8 @@ interface TargetLine {
   readonly path: string;
   readonly of: (row: Row) => boolean;
   readonly peer?: PeerFigure | undefined;
+  /** The figure of peers-backlog.ts that compares. */
+  readonly peerBacklog?: string | undefined;
   /** Of peers, only this one speaks the protocol. */
   readonly onlyPeer?: string | undefined;
   /** The figure is the CPU time beside it. */
@@ -26,11 +28,20 @@ function rowsOf(scenario: string, parameters: Readonly<Record<string, string | n
 
 const FAUXQS = 'fauxqs';
 
-function backlogLines(scenario: string, path: string, drain: string): TargetLine[] {
+const DRAIN_RATE = 'drain rate';
+
+/** @param besidePeers whether peers are measured with as many. */
+function backlogLines(
+  scenario: string,
+  path: string,
+  drain: string,
+  besidePeers: boolean,
+): TargetLine[] {
   const restart = 'restart to first receive, after';
   return ['resident memory', drain, `${restart} SIGKILL`, `${restart} a stop`].map((figure) => ({
     path: `${path}: ${figure}`,
     of: rowsOf(scenario, { figure }),
+    peerBacklog: besidePeers ? figure : undefined,
   }));
 }
 
@@ -94,25 +105,34 @@ const LINES: readonly TargetLine[] = [
     peer: 'batch cycle',
     cpu: true,
   },
-  ...backlogLines('backlog-1m', '1 M waiting messages', 'drain rate'),
-  ...backlogLines('backlog-10m', '10 M waiting messages', "drain rate against a shallow queue's"),
+  ...backlogLines('backlog-1m', '1 M waiting messages', DRAIN_RATE, true),
+  ...backlogLines(
+    'backlog-10m',
+    '10 M waiting messages',
+    "drain rate against a shallow queue's",
+    false,
+  ),
 ];
 
 function better(line: TargetLine, rows: readonly Row[]): Row | undefined {
   const figure = (row: Row): number =>
     line.cpu === true ? (row.serverCpuUsPerMessage ?? Number.POSITIVE_INFINITY) : row.figure;
-  const less = line.cpu === true || line.peer?.startsWith('p99') === true;
+  const less =
+    line.cpu === true ||
+    line.peer?.startsWith('p99') === true ||
+    (line.peerBacklog !== undefined && line.peerBacklog !== DRAIN_RATE);
   return rows.toSorted((a, b) => (less ? figure(a) - figure(b) : figure(b) - figure(a)))[0];
 }
 
 /** The best that keeps what it acknowledges; where there is none, the best of the others. */
 function bestPeer(line: TargetLine, rows: readonly Row[]): string {
-  const fit = rows.filter(
-    ({ parameters: { peer, what } }) =>
-      peer !== undefined &&
-      what === line.peer &&
-      (line.onlyPeer === undefined || peer === line.onlyPeer),
-  );
+  const fit = rows.filter(({ scenario, parameters: { peer, what, figure } }) => {
+    if (peer === undefined) return false;
+    if (line.onlyPeer !== undefined && peer !== line.onlyPeer) return false;
+    return scenario === 'peers-backlog'
+      ? figure === line.peerBacklog
+      : line.peer !== undefined && what === line.peer;
+  });
   const durable = fit.filter(({ durability }) => !durability.startsWith('none'));
   const best = better(line, durable.length > 0 ? durable : fit);
   if (best === undefined) return '';
