@@ -44,6 +44,8 @@ export class Maintenance {
   #closed = false;
   /** Directories that a preallocation is waiting for. */
   readonly #preallocating = new Set<string>();
+  /** Directories that are being cleared; true: there is, or may be, more to remove. */
+  readonly #clearing = new Map<string, boolean>();
   /** Of logs whose digests are being written, by directory: what was asked for last. */
   readonly #digesting = new Map<string, DigestTask>();
   readonly #logs = new Set<string>();
@@ -58,11 +60,19 @@ export class Maintenance {
     this.#onDamages = onDamages;
   }
 
-  /** Makes spares for the log in a directory ahead of use, and remembers it for scrubbing. */
+  /** Makes spares for the log in a directory ahead of use, removes what is of no use there, and
+   *  remembers it for scrubbing. */
   preallocate(preallocation: Preallocation): void {
     const { directory } = preallocation;
     this.#watch(directory);
-    if (this.#closed || this.#preallocating.has(directory)) return;
+    if (this.#closed) return;
+    this.#makeSpares(preallocation);
+    void this.#clear(directory);
+  }
+
+  #makeSpares(preallocation: Preallocation): void {
+    const { directory } = preallocation;
+    if (this.#preallocating.has(directory)) return;
     this.#preallocating.add(directory);
     const made = this.#enqueue(this.#urgent, LOG_WORKER, 'preallocate', preallocation, () =>
       this.#preallocating.delete(directory),
@@ -71,6 +81,26 @@ export class Maintenance {
       if (isClosed(error)) return;
       this.#logger.warn({ error, directory }, 'no log segment could be made ahead of use');
     });
+  }
+
+  /** File by file: spares go before each, and an end of the process waits for one only. */
+  async #clear(directory: string): Promise<void> {
+    const isUnderWay = this.#clearing.has(directory);
+    this.#clearing.set(directory, true);
+    if (isUnderWay) return;
+    try {
+      while (this.#clearing.get(directory) === true) {
+        this.#clearing.set(directory, false);
+        const more = await this.run(LOG_WORKER, 'clear', { directory });
+        if (more === true) this.#clearing.set(directory, true);
+      }
+    } catch (error) {
+      if (!isClosed(error)) {
+        this.#logger.warn({ error, directory }, 'a file of no use could not be removed');
+      }
+    } finally {
+      this.#clearing.delete(directory);
+    }
   }
 
   /** Stores a digest that a log has gathered; its memory goes with it. */

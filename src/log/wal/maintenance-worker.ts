@@ -4,7 +4,7 @@ import { setPriority } from 'node:os';
 import { storeDigest } from './digest.ts';
 import type { Damage } from './segment.ts';
 import { listLog } from './segment.ts';
-import { makeSpares, type Preallocation } from './spares.ts';
+import { makeSpares, type Preallocation, removeLeftover } from './spares.ts';
 import { NODE_STORAGE } from './storage.ts';
 import { scrubSegment } from './verify.ts';
 
@@ -17,6 +17,11 @@ if (process.platform === 'linux') setPriority(0, NICENESS);
 /** Returns how many spares were made. */
 export function preallocate(task: Preallocation): number {
   return makeSpares(NODE_STORAGE, task);
+}
+
+/** Returns whether there are more. */
+export function clear({ directory }: { readonly directory: string }): boolean {
+  return removeLeftover(NODE_STORAGE, directory);
 }
 
 export interface DigestToStore {

@@ -15,18 +15,12 @@ export interface Preallocation {
   readonly sparesWanted: number;
 }
 
-/** Fills the directory up to so many spares, and removes what is of no use there. Returns how many
- *  were made. */
+/** Fills the directory up to so many spares. Returns how many were made. */
 export function makeSpares(
   storage: Storage,
   { directory, segmentBytes, sparesWanted }: Preallocation,
 ): number {
   storage.makeDirectory(directory);
-  // Given up by the log, or left over from a crash.
-  for (const name of listLog(storage, directory).unfinished) {
-    storage.remove(join(directory, name), false);
-  }
-  removeOrphanedDigests(storage, directory, false);
   const bytes = storedSegmentBytes(storage, directory) ?? segmentBytes;
   for (let made = 0; ; made++) {
     // The log takes some meanwhile.
@@ -39,6 +33,17 @@ export function makeSpares(
     storage.rename(unfinishedPath, join(directory, spareFileName(tag)));
     storage.syncDirectory(directory);
   }
+}
+
+/** Removes one of the files that a log has given up, or that a crash has left over, and after the
+ *  last of them the digests without segments. True: there are more. A log that was drained gives up
+ *  hundreds; nobody is to wait for all of them. */
+export function removeLeftover(storage: Storage, directory: string): boolean {
+  const [first, ...others] = listLog(storage, directory).unfinished;
+  if (first !== undefined) storage.remove(join(directory, first), false);
+  if (others.length > 0) return true;
+  removeOrphanedDigests(storage, directory, false);
+  return false;
 }
 
 /** True when the log in a directory can begin a segment without making it first. Any thread. */

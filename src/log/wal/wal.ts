@@ -52,7 +52,7 @@ export interface WalSettings {
   /** Called when another segment is begun; with the spares that are left. */
   readonly onRotate?: (spares: number) => void;
   /** Called when segments were given up, and files are left for the maintenance pool to remove: see
-   *  `makeSpares`. Without it, the log removes them itself. */
+   *  `removeLeftover`. Without it, the log removes them itself. */
   readonly onRetired?: (() => void) | undefined;
   readonly storage?: Storage;
   /** Syncs every commit while the log's thread goes on, so only where each is to be synced; without

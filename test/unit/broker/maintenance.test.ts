@@ -111,6 +111,20 @@ describe('maintenance', () => {
     await log.close();
   });
 
+  it('removes all of much that was given up, and its end waits for none of it', async () => {
+    const names = Array.from({ length: 30 }, (_, i) => `unfinished-${(16 + i).toString(16)}`);
+    const giveUp = () => names.forEach((name) => writeFileSync(join(directory, name), 'x'));
+    giveUp();
+    maintenance.preallocate({ directory, segmentBytes: 8192, sparesWanted: 1 });
+    while (readdirSync(directory).length > 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(spares()).toHaveLength(1);
+    giveUp();
+    maintenance.preallocate({ directory, segmentBytes: 8192, sparesWanted: 1 });
+    await maintenance.close();
+    expect(readdirSync(directory).length).toBeGreaterThan(names.length / 2);
+    expect(warnings).toEqual([]);
+  });
+
   it('that fails is logged and keeps nothing else from being done', async () => {
     writeFileSync(join(directory, 'file'), '');
     const wrong = join(directory, 'file/log');
