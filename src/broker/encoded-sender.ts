@@ -7,7 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import { BrokerError, ERRORS, NO_ERROR } from '../base/errors.ts';
 import * as codec from '../command/command-codec.ts';
 import * as entry from '../command/message-entry.ts';
-import { COUNTER_AT } from '../command/message-id.ts';
+import { COUNTER_AT, writeIdAfter } from '../command/message-id.ts';
 import { partitionOfGroup } from '../command/placement.ts';
 import type { QueueDefinition } from '../command/queue-definition.ts';
 import type { MessageIds } from './message-ids.ts';
@@ -201,19 +201,12 @@ class BlockRequest implements PendingRequest {
   #addId(results: Uint8Array, index: number): void {
     const at = index * codec.SEND_RESULT_BYTES;
     if (results[at] !== NO_ERROR || results[at + codec.SEND_RESULT_DUPLICATE_AT] !== 0) return;
-    writeId(results, at + codec.SEND_RESULT_ID_AT, this.#firstId, index);
+    writeIdAfter(this.#firstId, index, results, at + codec.SEND_RESULT_ID_AT);
   }
 
   onFailure(error: BrokerError): void {
     this.#sink.onFailure(error);
   }
-}
-
-/** Writes the id that is `index` after `firstId`. */
-function writeId(bytes: Uint8Array, at: number, firstId: Uint8Array, index: number): void {
-  bytes.set(firstId, at);
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  view.setUint32(at + COUNTER_AT, view.getUint32(at + COUNTER_AT) + index);
 }
 
 /** One send over several partitions. Those that fail fail their entries only, each with the code of
@@ -239,7 +232,7 @@ class PartedResults {
     for (const [i, place] of places.entries()) {
       const at = place * codec.SEND_RESULT_BYTES;
       this.#view.setFloat64(at + codec.SEND_RESULT_SEQUENCE_AT, firstSequence + i, true);
-      writeId(this.#results, at + codec.SEND_RESULT_ID_AT, firstId, i);
+      writeIdAfter(firstId, i, this.#results, at + codec.SEND_RESULT_ID_AT);
     }
     this.#onPart(undefined);
   }

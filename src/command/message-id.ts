@@ -72,6 +72,17 @@ export function messageIdInto(id: Uint8Array, to: Uint8Array, at: number): void 
   for (let i = 0; i < HYPHENS_AT.length; i++) to[at + HYPHENS_AT[i]!] = HYPHEN;
 }
 
+/** Writes the id that is `index` after `firstId` in its batch at `at`. */
+export function writeIdAfter(firstId: Uint8Array, index: number, to: Uint8Array, at: number): void {
+  to.set(firstId, at);
+  let rest = index;
+  for (let place = at + COUNTER_AT + 3; rest > 0 && place >= at + COUNTER_AT; place--) {
+    rest += to[place]!;
+    to[place] = rest;
+    rest >>>= 8;
+  }
+}
+
 /** An accepted message of a batch. Its id is made, and made into text, when it is asked for. */
 export class AcceptedMessage {
   readonly error = undefined;
@@ -92,13 +103,8 @@ export class AcceptedMessage {
 
   get idBytes(): Uint8Array {
     if (this.#index === 0) return this.#firstId;
-    const id = new Uint8Array(this.#firstId);
-    const counter = readCounter(id) + this.#index;
-    for (let i = 0; i < 4; i++) id[COUNTER_AT + i] = counter >>> (24 - 8 * i);
+    const id = new Uint8Array(this.#firstId.length);
+    writeIdAfter(this.#firstId, this.#index, id, 0);
     return id;
   }
-}
-
-function readCounter(id: Uint8Array): number {
-  return (id[12]! << 24) | (id[13]! << 16) | (id[14]! << 8) | id[15]!;
 }

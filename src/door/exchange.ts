@@ -88,6 +88,7 @@ export class Exchange implements HttpRequest {
     this.#response = response;
     response.onAborted(this.#onAborted);
     this.method = method;
+    // A handler may have named one when its answer had been given already.
     this.#pending = undefined;
     this.path = request.getUrl();
     this.host = request.getHeader('host');
