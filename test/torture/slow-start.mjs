@@ -5,8 +5,8 @@ import { isMainThread } from 'node:worker_threads';
 import { threadStart } from '../../dist/base/early-threads.js';
 import { Broker } from '../../dist/broker/broker.js';
 
-const HEARTBEAT_TIMEOUT_MS = 3000;
-const SLOW_START_MS = 4500;
+const HEARTBEAT_TIMEOUT_MS = 6000;
+const SLOW_START_MS = 8000;
 
 if (isMainThread) {
   const prepare = Broker.prepare.bind(Broker);
